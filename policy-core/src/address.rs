@@ -1,0 +1,150 @@
+//! Addresses: how the host writes them, and the table that finds what owns them.
+
+use alloc::vec::Vec;
+use core::{net::IpAddr, str};
+use hashbrown::HashMap;
+use ipnet::IpNet;
+
+/// Reads an address as proxies write it: `10.0.0.1`, `10.0.0.1:80`, `::1`, `[::1]:80`.
+///
+/// An IPv4 address mapped into IPv6 is the IPv4 address. Returns `None` for everything else.
+pub fn parse_address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
+    let text = str::from_utf8(text).ok()?;
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some((address.to_canonical(), None));
+    }
+    let (address, port) = text.rsplit_once(':')?;
+    let port = parse_port(port)?;
+    let address: IpAddr = match address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(v6) => IpAddr::V6(v6.parse().ok()?),
+        None => IpAddr::V4(address.parse().ok()?),
+    };
+    Some((address.to_canonical(), Some(port)))
+}
+
+/// Only digits: `u16::from_str` would also take a sign.
+fn parse_port(text: &str) -> Option<u16> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// Prefixes and what they stand for; the longest prefix that holds an address wins.
+///
+/// Looking up costs one hash probe for each prefix length in use, at most.
+#[derive(Clone, Debug)]
+pub struct AddressTable<T> {
+    /// Prefix lengths in use with their prefixes, longest first; one table for each IP version.
+    v4: Vec<(u8, HashMap<u128, T>)>,
+    v6: Vec<(u8, HashMap<u128, T>)>,
+}
+
+impl<T> Default for AddressTable<T> {
+    fn default() -> Self {
+        Self {
+            v4: Vec::new(),
+            v6: Vec::new(),
+        }
+    }
+}
+
+impl<T: Copy> AddressTable<T> {
+    /// Adds a prefix (host bits are ignored). If it is there already, the table stays as it is and the value that
+    /// the prefix has is returned.
+    pub fn insert(&mut self, prefix: IpNet, value: T) -> Option<T> {
+        let length = prefix.prefix_len();
+        let lengths = if prefix.addr().is_ipv4() {
+            &mut self.v4
+        } else {
+            &mut self.v6
+        };
+        let at = lengths.partition_point(|(other, _)| *other > length);
+        if lengths.get(at).is_none_or(|(other, _)| *other != length) {
+            lengths.insert(at, (length, HashMap::new()));
+        }
+        let (_, prefixes) = lengths.get_mut(at)?;
+        let key = masked(prefix.addr(), length);
+        let present = prefixes.get(&key).copied();
+        if present.is_none() {
+            prefixes.insert(key, value);
+        }
+        present
+    }
+
+    /// The value of the longest prefix that holds the address.
+    pub fn lookup(&self, address: IpAddr) -> Option<T> {
+        let lengths = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+        lengths
+            .iter()
+            .find_map(|(length, prefixes)| prefixes.get(&masked(address, *length)).copied())
+    }
+}
+
+/// The address without the bits behind the prefix, at the top of 128 bits.
+fn masked(address: IpAddr, length: u8) -> u128 {
+    let bits = match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()).wrapping_shl(96),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    let host_bits = 128_u32.saturating_sub(u32::from(length));
+    let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+    bits & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_read_as_proxies_write_them() {
+        for (text, want, why) in [
+            ("10.0.0.1:80", Some(("10.0.0.1", Some(80))), "IPv4 with port"),
+            ("10.0.0.1", Some(("10.0.0.1", None)), "IPv4 alone"),
+            ("[::1]:65535", Some(("::1", Some(65535))), "IPv6 with port"),
+            ("::1", Some(("::1", None)), "IPv6 alone"),
+            (
+                "[::ffff:10.0.0.1]:80",
+                Some(("10.0.0.1", Some(80))),
+                "a mapped address is IPv4",
+            ),
+            ("10.0.0.1:65536", None, "no such port"),
+            ("10.0.0.1:+80", None, "a sign is no digit"),
+            ("::1:80:", None, "empty port"),
+            ("[10.0.0.1]:80", None, "brackets are for IPv6"),
+            ("/tmp/socket", None, "a pipe"),
+            ("", None, "nothing"),
+        ] {
+            let want = want.map(|(address, port)| (address.parse::<IpAddr>().expect(why), port));
+            assert_eq!(parse_address(text.as_bytes()), want, "{text}: {why}");
+        }
+        assert_eq!(parse_address(b"\xff\xfe:80"), None, "not text");
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_and_the_first_value_stays() {
+        let mut table = AddressTable::default();
+        for (prefix, value) in [
+            ("10.0.0.0/8", 8),
+            ("10.1.2.3/16", 16),
+            ("10.1.2.3/32", 32),
+            ("0.0.0.0/0", 0),
+            ("::/0", 6),
+        ] {
+            assert_eq!(table.insert(prefix.parse().expect(prefix), value), None);
+        }
+        assert_eq!(table.insert("10.1.0.0/16".parse().expect("prefix"), 17), Some(16));
+        for (address, want) in [
+            ("10.1.2.3", 32),
+            ("10.1.2.4", 16),
+            ("10.2.0.0", 8),
+            ("11.0.0.0", 0),
+            ("::1", 6),
+            ("255.255.255.255", 0),
+        ] {
+            assert_eq!(table.lookup(address.parse().expect(address)), Some(want), "{address}");
+        }
+        let empty = AddressTable::<u8>::default();
+        assert_eq!(empty.lookup("10.0.0.1".parse().expect("address")), None);
+    }
+}

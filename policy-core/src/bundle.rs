@@ -1,0 +1,154 @@
+//! The bundle: the pushed policy in its wire form, version 1.
+//!
+//! A bundle is self-contained and deterministic: the same objects give the same bytes. It is strict: an unknown
+//! field is an error, so that an older engine never ignores a rule it does not understand. Indices (`selector`,
+//! `identity`) point into the bundle's own lists and are checked by [`Engine::new`](crate::Engine::new).
+//!
+//! Every list that is absent is empty, every option that is absent has its default. What an *empty* list means is
+//! said at each field.
+
+mod address;
+mod error;
+mod rules;
+#[cfg(feature = "serde")]
+mod wire;
+
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+use core::net::IpAddr;
+
+pub use address::{AddressEntry, AllowLocalhost, Enforcement, Options, Stack};
+pub use error::BundleError;
+pub use rules::{
+    DefaultDeny, Element, HeaderRule, HttpRule, PeerPattern, Peers, PortNumbers, PortPattern, PortRule, ReservedEntity,
+    Rule,
+};
+
+use crate::{flow::Protocol, labels::Labels, selector::Selector};
+
+/// The version that this engine reads and writes.
+pub const VERSION: u32 = 1;
+
+/// The pushed policy: everything the engine needs to decide.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Bundle {
+    /// Always [`VERSION`].
+    pub version: u32,
+    /// `sha256:<hex>` of the JSON form without this field. When present it must be right; when absent it is not
+    /// checked. It names the policy in metrics, logs and tools.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing))]
+    pub digest: Option<String>,
+    /// How the policies are read.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub options: Options,
+    /// Label selectors, each written once and referred to by its position.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub selectors: Vec<Selector>,
+    /// The policies. Without any, no endpoint is isolated and everything is allowed (in enforcement mode `default`).
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub policies: Vec<Policy>,
+    /// The identities of endpoints and nodes, each written once and referred to by its position.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub identities: Vec<Identity>,
+    /// The workloads of the cluster. An address that belongs to none of them, and to no entry of `addresses`, is
+    /// outside the cluster.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub endpoints: Vec<Endpoint>,
+    /// Addresses that are in the cluster without being an endpoint: nodes, the health endpoint, …
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub addresses: Vec<AddressEntry>,
+    /// What DNS said: name (lower case, trailing dot) to addresses. Used by FQDN peers only.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BTreeMap::is_empty"))]
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// Virtual addresses and the endpoints behind them.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub services: Vec<Service>,
+}
+
+/// One policy object.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Policy {
+    /// The kind of the object it came from, for example `CiliumNetworkPolicy`.
+    pub kind: String,
+    /// Its namespace; absent for a cluster-wide object.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its rules, at least one.
+    pub rules: Vec<Rule>,
+}
+
+/// Labels that some endpoints or nodes share, together with the ports they name.
+///
+/// Two pods with the same labels but other named ports have different identities here, because an ingress rule on
+/// a named port means the port of the very pod.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Identity {
+    /// The label set.
+    pub labels: Labels,
+    /// The named ports.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub ports: Vec<NamedPort>,
+}
+
+/// A container port with a name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct NamedPort {
+    /// The name, in lower case.
+    pub name: Box<str>,
+    /// The protocol that the name is for.
+    pub protocol: Protocol,
+    /// The number.
+    pub port: u16,
+}
+
+/// A workload.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Endpoint {
+    /// `namespace/name`, for people.
+    pub name: String,
+    /// Position in [`Bundle::identities`].
+    pub identity: u32,
+    /// Its addresses. Without any, the endpoint is never found by address.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A virtual address and port that stands for endpoints.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Service {
+    /// `namespace/name`, for people.
+    pub name: String,
+    /// The virtual address.
+    pub address: IpAddr,
+    /// The protocol of the port.
+    pub protocol: Protocol,
+    /// The port of the virtual address.
+    pub port: u16,
+    /// Where connections may end up. Without any, a connection to the service is denied: nobody knows its peer.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub backends: Vec<Backend>,
+}
+
+/// One endpoint behind a [`Service`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Backend {
+    /// Position in [`Bundle::identities`].
+    pub identity: u32,
+    /// The port after translation.
+    pub port: u16,
+}

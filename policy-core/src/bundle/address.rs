@@ -1,0 +1,81 @@
+//! Options of a bundle and its entries for addresses without an endpoint.
+
+use alloc::string::String;
+use ipnet::IpNet;
+
+/// How policies are read; the defaults are Cilium's on Kubernetes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields, default))]
+pub struct Options {
+    /// Which endpoints are isolated.
+    pub enforcement: Enforcement,
+    /// The name of this cluster, which its endpoints carry as a label.
+    pub cluster: String,
+    /// The IP versions in use, which decide how addresses outside the cluster are labelled.
+    pub stack: Stack,
+    /// Whether an isolated endpoint still accepts its own host.
+    pub allow_localhost: AllowLocalhost,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enforcement: Enforcement::default(),
+            cluster: "default".into(),
+            stack: Stack::default(),
+            allow_localhost: AllowLocalhost::default(),
+        }
+    }
+}
+
+/// Which endpoints are isolated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum Enforcement {
+    /// Those that a policy isolates, in the directions it isolates.
+    #[default]
+    Default,
+    /// All of them, in both directions.
+    Always,
+    /// None: everything is allowed.
+    Never,
+}
+
+/// The IP versions in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum Stack {
+    /// Both: addresses outside are `reserved:world-ipv4` or `reserved:world-ipv6`.
+    #[default]
+    Dual,
+    /// Only IPv4: addresses outside are `reserved:world`.
+    Ipv4,
+    /// Only IPv6: addresses outside are `reserved:world`.
+    Ipv6,
+}
+
+/// Whether an isolated endpoint still accepts its own host on ingress (an explicit deny of the host wins).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum AllowLocalhost {
+    /// It does.
+    #[default]
+    Always,
+    /// Only if a policy says so.
+    Policy,
+}
+
+/// Addresses of one identity that are in the cluster without being an endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct AddressEntry {
+    /// The addresses; host bits are ignored. The longest prefix that holds an address decides.
+    pub prefix: IpNet,
+    /// Position in [`Bundle::identities`](super::Bundle::identities).
+    pub identity: u32,
+}

@@ -1,0 +1,202 @@
+//! The engine: a compiled bundle, and the walk that decides.
+//!
+//! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address. [`table`] gathers,
+//! once for each subject, the elements of all rules that select it. [`resolve`] is the one walk over such a table:
+//! it finds the entries for a peer and port, and [`Connection`] holds what it found.
+
+pub(crate) mod compile;
+mod connection;
+mod identities;
+pub(crate) mod resolve;
+mod table;
+
+use alloc::{rc::Rc, string::String, vec::Vec};
+use core::{cell::RefCell, net::IpAddr};
+use hashbrown::HashMap;
+
+use crate::{
+    bundle::{Bundle, BundleError, Options, VERSION},
+    flow::{Direction, Flow, Peer, Protocol},
+    labels::Labels,
+    selector::Selector,
+};
+use compile::CompiledRule;
+use identities::{Identities, Services};
+use resolve::{NoObserver, Resolved, Side};
+use table::SubjectTable;
+
+pub use connection::Connection;
+pub use identities::IdentityId;
+pub(crate) use identities::{Backends, IdentityKind};
+
+/// How many subjects keep their table. Far more than a node has endpoints; a bundle may hold a whole cluster.
+const MAX_TABLES: usize = 4096;
+/// How many connections (peer, protocol and port) one subject remembers in one direction.
+const MAX_CONNECTIONS: usize = 8192;
+
+/// A compiled bundle. Every question has an answer; nothing here fails once it is built.
+///
+/// An engine caches what it finds, within bounds, so it belongs to one thread.
+pub struct Engine {
+    options: Options,
+    digest: String,
+    selectors: Vec<Selector>,
+    rules: Vec<CompiledRule>,
+    identities: Identities,
+    services: Services,
+    tables: RefCell<HashMap<IdentityId, Rc<SubjectTable>>>,
+}
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine")
+            .field("digest", &self.digest)
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Checks and compiles a bundle. All or nothing: every error is returned, and with any there is no engine.
+    /// The digest is taken as it is; reading a bundle from JSON checks it.
+    pub fn new(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
+        let mut errors = Vec::new();
+        if bundle.version != VERSION {
+            errors.push(BundleError::Version { found: bundle.version });
+        }
+        #[cfg(feature = "serde")]
+        let digest = bundle.digest.clone().unwrap_or_else(|| bundle.content_digest());
+        #[cfg(not(feature = "serde"))]
+        let digest = bundle.digest.clone().unwrap_or_default();
+
+        let Bundle {
+            version: _,
+            digest: _,
+            options,
+            selectors,
+            policies,
+            identities,
+            endpoints,
+            addresses,
+            names,
+            services,
+        } = bundle;
+        let rules = compile::policies(policies, &selectors, &mut errors);
+        let services = Services::build(services, identities.len(), &mut errors);
+        let known = identities::Known {
+            identities,
+            endpoints,
+            addresses,
+            names,
+        };
+        let identities = Identities::build(known, &rules, options.stack, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let tables = RefCell::default();
+        Ok(Self {
+            options,
+            digest,
+            selectors,
+            rules,
+            identities,
+            services,
+            tables,
+        })
+    }
+
+    /// The digest of the bundle.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The options of the bundle.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Who owns the address. An address that nobody in the cluster owns has an identity of the outside world.
+    pub fn identity_of(&self, address: IpAddr) -> IdentityId {
+        self.identities.of(address.to_canonical())
+    }
+
+    /// The endpoint of this name (`namespace/name`).
+    pub fn endpoint(&self, name: &str) -> Option<IdentityId> {
+        self.identities.endpoint(name)
+    }
+
+    /// The labels of an identity; empty for one of another engine.
+    pub fn labels(&self, identity: IdentityId) -> &Labels {
+        self.identities.labels(identity)
+    }
+
+    /// Whether policies can have the identity as subject: it is in the cluster.
+    pub fn is_endpoint(&self, identity: IdentityId) -> bool {
+        matches!(self.identities.kind(identity), IdentityKind::InCluster)
+    }
+
+    /// The endpoints behind a virtual address.
+    pub(crate) fn backends(&self, address: IpAddr, protocol: Protocol, port: u16) -> Backends<'_> {
+        self.services.find(address.to_canonical(), protocol, port)
+    }
+
+    /// What the policy of the subject says to a connection. Repeated questions cost one hash lookup.
+    pub fn connection(&self, flow: &Flow<'_>) -> Connection {
+        let table = self.table(flow.subject);
+        let side = table.side(flow.direction);
+        let resolved = match flow.peer {
+            Peer::Identity(peer) => side.remembered((peer, flow.protocol, flow.port), || self.resolve(side, flow)),
+            // A name that a client chose is not worth remembering: it could fill any cache.
+            Peer::Name(_) | Peer::Unknown => Rc::new(self.resolve(side, flow)),
+        };
+        Connection::new(flow.direction, resolved)
+    }
+
+    fn resolve(&self, side: &table::DirectionTable, flow: &Flow<'_>) -> Resolved {
+        Side {
+            engine: self,
+            table: side,
+            flow,
+        }
+        .resolve(&mut NoObserver)
+    }
+
+    /// The rules that concern a subject, gathered once.
+    pub(crate) fn table(&self, subject: IdentityId) -> Rc<SubjectTable> {
+        if let Ok(tables) = self.tables.try_borrow()
+            && let Some(table) = tables.get(&subject)
+        {
+            return Rc::clone(table);
+        }
+        let table = Rc::new(SubjectTable::build(self, subject));
+        if let Ok(mut tables) = self.tables.try_borrow_mut() {
+            if tables.len() >= MAX_TABLES {
+                tables.clear();
+            }
+            tables.insert(subject, Rc::clone(&table));
+        }
+        table
+    }
+
+    pub(crate) fn selector(&self, index: u32) -> Option<&Selector> {
+        usize::try_from(index).ok().and_then(|index| self.selectors.get(index))
+    }
+
+    pub(crate) fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.identities
+    }
+}
+
+impl Direction {
+    /// The identity whose named ports a port name of a rule means: the destination of the flow.
+    pub(crate) fn named_port_owner<'a>(self, flow: &Flow<'a>) -> Peer<'a> {
+        match self {
+            Self::Ingress => Peer::Identity(flow.subject),
+            Self::Egress => flow.peer,
+        }
+    }
+}

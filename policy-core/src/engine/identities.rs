@@ -1,0 +1,284 @@
+//! Who owns which address: endpoints and nodes by the bundle, everything else by the prefixes that policies name.
+//!
+//! An address outside the cluster has the identity of the longest *known* prefix that holds it, where the known
+//! prefixes are those that some rule or some DNS answer mentions. So there are finitely many identities, and a rule
+//! for a prefix matches an identity if and only if it holds the identity's prefix.
+
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use core::net::IpAddr;
+use hashbrown::{HashMap, HashSet};
+use ipnet::IpNet;
+
+use super::compile::CompiledRule;
+use crate::{
+    address::AddressTable,
+    bundle::{AddressEntry, Backend, BundleError, Endpoint, Identity, NamedPort, Service, Stack},
+    flow::Protocol,
+    labels::{Label, Labels, Source},
+};
+
+/// An identity of one engine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct IdentityId(u32);
+
+/// What an identity stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum IdentityKind {
+    /// Endpoints or nodes of the cluster.
+    InCluster,
+    /// Addresses outside the cluster.
+    External {
+        /// The longest known prefix that holds them; `None` if there is none.
+        prefix: Option<IpNet>,
+        /// The DNS names that were resolved to exactly this address.
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug)]
+struct Entry {
+    labels: Labels,
+    ports: Vec<NamedPort>,
+    kind: IdentityKind,
+}
+
+/// The parts of a bundle that say who is known.
+pub(super) struct Known {
+    pub(super) identities: Vec<Identity>,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) addresses: Vec<AddressEntry>,
+    pub(super) names: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// All identities, and the tables that lead to them.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    entries: Vec<Entry>,
+    endpoints: HashMap<String, IdentityId>,
+    in_cluster: AddressTable<IdentityId>,
+    external: AddressTable<IdentityId>,
+    world_v4: IdentityId,
+    world_v6: IdentityId,
+    no_labels: Labels,
+}
+
+impl Identities {
+    pub(super) fn build(known: Known, rules: &[CompiledRule], stack: Stack, errors: &mut Vec<BundleError>) -> Self {
+        let Known {
+            identities,
+            endpoints,
+            addresses,
+            names,
+        } = known;
+        let count = identities.len();
+        let in_cluster = |Identity { labels, ports }| Entry {
+            labels,
+            ports,
+            kind: IdentityKind::InCluster,
+        };
+        let mut this = Self {
+            entries: identities.into_iter().map(in_cluster).collect(),
+            endpoints: HashMap::new(),
+            in_cluster: AddressTable::default(),
+            external: AddressTable::default(),
+            world_v4: IdentityId(0),
+            world_v6: IdentityId(0),
+            no_labels: Labels::default(),
+        };
+        this.add_endpoints(endpoints, count, errors);
+        this.add_addresses(addresses, count, errors);
+        this.world_v4 = this.add_external(None, Vec::new(), world_label(stack, true));
+        this.world_v6 = this.add_external(None, Vec::new(), world_label(stack, false));
+        this.add_known_prefixes(names, rules, stack);
+        this
+    }
+
+    fn add_endpoints(&mut self, endpoints: Vec<Endpoint>, count: usize, errors: &mut Vec<BundleError>) {
+        for (
+            i,
+            Endpoint {
+                name,
+                identity,
+                addresses,
+            },
+        ) in endpoints.into_iter().enumerate()
+        {
+            let at = format!("endpoints[{i}]");
+            let Some(id) = checked(identity, count, &at, errors) else {
+                continue;
+            };
+            for address in addresses {
+                self.claim(IpNet::from(address.to_canonical()), id, &at, errors);
+            }
+            if self.endpoints.insert(name, id).is_some() {
+                errors.push(BundleError::Invalid {
+                    at,
+                    reason: "another endpoint has the same name",
+                });
+            }
+        }
+    }
+
+    fn add_addresses(&mut self, addresses: Vec<AddressEntry>, count: usize, errors: &mut Vec<BundleError>) {
+        for (i, AddressEntry { prefix, identity }) in addresses.into_iter().enumerate() {
+            let at = format!("addresses[{i}]");
+            if let Some(id) = checked(identity, count, &at, errors) {
+                self.claim(prefix, id, &at, errors);
+            }
+        }
+    }
+
+    fn claim(&mut self, prefix: IpNet, id: IdentityId, at: &str, errors: &mut Vec<BundleError>) {
+        if self.in_cluster.insert(prefix, id).is_some_and(|other| other != id) {
+            errors.push(BundleError::AddressClash {
+                at: at.into(),
+                address: format!("{prefix}"),
+            });
+        }
+    }
+
+    fn add_known_prefixes(&mut self, names: BTreeMap<String, Vec<IpAddr>>, rules: &[CompiledRule], stack: Stack) {
+        let mut known: BTreeMap<IpNet, Vec<String>> = BTreeMap::new();
+        for prefix in rules.iter().flat_map(CompiledRule::prefixes) {
+            known.entry(prefix.trunc()).or_default();
+        }
+        for (name, addresses) in names {
+            for address in addresses {
+                known
+                    .entry(IpNet::from(address.to_canonical()))
+                    .or_default()
+                    .push(name.clone());
+            }
+        }
+        for (prefix, names) in known {
+            let id = self.add_external(Some(prefix), names, world_label(stack, prefix.addr().is_ipv4()));
+            self.external.insert(prefix, id);
+        }
+    }
+
+    fn add_external(&mut self, prefix: Option<IpNet>, names: Vec<String>, world: Option<Label>) -> IdentityId {
+        let key = |prefix: IpNet| Label::new("cidr", &format!("{prefix}").replace(':', "-"), "").ok();
+        let labels = world.into_iter().chain(prefix.and_then(key)).collect();
+        // A bundle cannot hold 2³² identities: it would not fit into any memory.
+        let id = IdentityId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.entries.push(Entry {
+            labels,
+            ports: Vec::new(),
+            kind: IdentityKind::External { prefix, names },
+        });
+        id
+    }
+
+    /// In-cluster wins over every prefix that a policy names.
+    pub(super) fn of(&self, address: IpAddr) -> IdentityId {
+        let world = if address.is_ipv4() {
+            self.world_v4
+        } else {
+            self.world_v6
+        };
+        self.in_cluster
+            .lookup(address)
+            .or_else(|| self.external.lookup(address))
+            .unwrap_or(world)
+    }
+
+    pub(super) fn endpoint(&self, name: &str) -> Option<IdentityId> {
+        self.endpoints.get(name).copied()
+    }
+
+    fn entry(&self, id: IdentityId) -> Option<&Entry> {
+        usize::try_from(id.0).ok().and_then(|index| self.entries.get(index))
+    }
+
+    pub(crate) fn labels(&self, id: IdentityId) -> &Labels {
+        self.entry(id).map_or(&self.no_labels, |entry| &entry.labels)
+    }
+
+    pub(crate) fn kind(&self, id: IdentityId) -> &IdentityKind {
+        const UNKNOWN: &IdentityKind = &IdentityKind::External {
+            prefix: None,
+            names: Vec::new(),
+        };
+        self.entry(id).map_or(UNKNOWN, |entry| &entry.kind)
+    }
+
+    pub(crate) fn named_ports(&self, id: IdentityId) -> &[NamedPort] {
+        self.entry(id).map_or(&[], |entry| &entry.ports)
+    }
+}
+
+fn world_label(stack: Stack, v4: bool) -> Option<Label> {
+    let name = match (stack, v4) {
+        (Stack::Dual, true) => "world-ipv4",
+        (Stack::Dual, false) => "world-ipv6",
+        (Stack::Ipv4 | Stack::Ipv6, _) => "world",
+    };
+    Label::new(Source::RESERVED, name, "").ok()
+}
+
+fn checked(identity: u32, count: usize, at: &str, errors: &mut Vec<BundleError>) -> Option<IdentityId> {
+    let known = usize::try_from(identity).is_ok_and(|index| index < count);
+    if !known {
+        errors.push(BundleError::Dangling {
+            at: at.into(),
+            what: "identity",
+            index: identity,
+        });
+    }
+    known.then_some(IdentityId(identity))
+}
+
+/// The endpoints behind a destination address, if it is virtual.
+pub(crate) enum Backends<'a> {
+    /// The address is no service's.
+    NotAService,
+    /// The address is a service's, but not this port of it.
+    UnknownPort,
+    /// These, with their ports after translation.
+    Known(&'a [(IdentityId, u16)]),
+}
+
+/// Virtual addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    addresses: HashSet<IpAddr>,
+    backends: HashMap<(IpAddr, Protocol, u16), Vec<(IdentityId, u16)>>,
+}
+
+impl Services {
+    pub(super) fn build(services: Vec<Service>, identities: usize, errors: &mut Vec<BundleError>) -> Self {
+        let mut this = Self::default();
+        for (
+            i,
+            Service {
+                name: _,
+                address,
+                protocol,
+                port,
+                backends,
+            },
+        ) in services.into_iter().enumerate()
+        {
+            let at = format!("services[{i}]");
+            let address = address.to_canonical();
+            let known = |Backend { identity, port }| checked(identity, identities, &at, errors).map(|id| (id, port));
+            let backends: Vec<_> = backends.into_iter().filter_map(known).collect();
+            this.addresses.insert(address);
+            if this.backends.insert((address, protocol, port), backends).is_some() {
+                errors.push(BundleError::AddressClash {
+                    at,
+                    address: format!("{address}:{port}/{protocol}"),
+                });
+            }
+        }
+        this
+    }
+
+    pub(super) fn find(&self, address: IpAddr, protocol: Protocol, port: u16) -> Backends<'_> {
+        match self.backends.get(&(address, protocol, port)) {
+            Some(backends) => Backends::Known(backends),
+            None if self.addresses.contains(&address) => Backends::UnknownPort,
+            None => Backends::NotAService,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What concerns one subject: the elements of every rule that selects it, for each direction.
+
+use alloc::{rc::Rc, vec::Vec};
+use core::cell::RefCell;
+use hashbrown::HashMap;
+
+use super::{
+    Engine, MAX_CONNECTIONS,
+    compile::CompiledElement,
+    identities::{IdentityId, IdentityKind},
+    resolve::Resolved,
+};
+use crate::{
+    bundle::{AllowLocalhost, Enforcement},
+    flow::{Direction, Protocol},
+    verdict::RuleRef,
+};
+
+/// The rules of one subject.
+#[derive(Debug)]
+pub(crate) struct SubjectTable {
+    ingress: DirectionTable,
+    egress: DirectionTable,
+}
+
+/// What happens to a flow that no rule matches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Default {
+    /// Allowed: no rule has an element in this direction.
+    NotIsolated,
+    /// Allowed: there are elements, but no rule with one denies by default.
+    NotDefaultDeny,
+    /// Denied.
+    Deny,
+    /// Allowed, whatever the rules say.
+    EnforcementNever,
+}
+
+/// The rules of one subject in one direction.
+#[derive(Debug)]
+pub(crate) struct DirectionTable {
+    pub(crate) elements: Vec<Rc<CompiledElement>>,
+    /// The rules that isolate the subject in this direction.
+    pub(crate) isolated_by: Vec<RuleRef>,
+    pub(crate) default: Default,
+    /// Whether the subject's own host may connect where no rule matches.
+    pub(crate) host_allowed: bool,
+    remembered: RefCell<HashMap<ConnectionKey, Rc<Resolved>>>,
+}
+
+type ConnectionKey = (IdentityId, Protocol, u16);
+
+impl SubjectTable {
+    pub(super) fn build(engine: &Engine, subject: IdentityId) -> Self {
+        let build = |direction| DirectionTable::build(engine, subject, direction);
+        Self {
+            ingress: build(Direction::Ingress),
+            egress: build(Direction::Egress),
+        }
+    }
+
+    pub(crate) fn side(&self, direction: Direction) -> &DirectionTable {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+}
+
+impl DirectionTable {
+    fn build(engine: &Engine, subject: IdentityId, direction: Direction) -> Self {
+        let labels = engine.labels(subject);
+        // Rules select endpoints: never the host, never anything outside the cluster.
+        let selectable = *engine.identities().kind(subject) == IdentityKind::InCluster && !labels.has_reserved("host");
+        let selects = |index| engine.selector(index).is_some_and(|selector| selector.matches(labels));
+        let mut elements = Vec::new();
+        let mut isolated_by = Vec::new();
+        for rule in engine.rules().iter().filter(|rule| selectable && selects(rule.subject)) {
+            let side = rule.side(direction);
+            if side.default_deny && !side.elements.is_empty() {
+                isolated_by.push(rule.rule.clone());
+            }
+            elements.extend(side.elements.iter().cloned());
+        }
+        let always = engine.options().enforcement == Enforcement::Always || labels.has_reserved("init");
+        let default = match engine.options().enforcement {
+            Enforcement::Never => Default::EnforcementNever,
+            _ if always || !isolated_by.is_empty() => Default::Deny,
+            _ if elements.is_empty() => Default::NotIsolated,
+            _ => Default::NotDefaultDeny,
+        };
+        let host_allowed = direction == Direction::Ingress
+            && engine.options().allow_localhost == AllowLocalhost::Always
+            && !elements.is_empty();
+        Self {
+            elements,
+            isolated_by,
+            default,
+            host_allowed,
+            remembered: RefCell::default(),
+        }
+    }
+
+    /// What was found for this connection before, or what `resolve` finds now.
+    pub(super) fn remembered(&self, key: ConnectionKey, resolve: impl FnOnce() -> Resolved) -> Rc<Resolved> {
+        if let Ok(remembered) = self.remembered.try_borrow()
+            && let Some(resolved) = remembered.get(&key)
+        {
+            return Rc::clone(resolved);
+        }
+        let resolved = Rc::new(resolve());
+        if let Ok(mut remembered) = self.remembered.try_borrow_mut() {
+            if remembered.len() >= MAX_CONNECTIONS {
+                remembered.clear();
+            }
+            remembered.insert(key, Rc::clone(&resolved));
+        }
+        resolved
+    }
+}

@@ -1,0 +1,314 @@
+//! HTTP rules: compiled patterns, and the facts of a request they look at.
+
+use alloc::{borrow::ToOwned, format, rc::Rc, string::String, vec::Vec};
+use hashbrown::HashMap;
+
+use crate::{
+    bundle::{BundleError, HeaderRule, HttpRule},
+    re2::Pattern,
+    verdict::RuleRef,
+};
+
+/// The facts of one HTTP request, borrowed from the host as bytes.
+///
+/// A pseudo-header that the request does not have is `None`, and no pattern matches it.
+pub trait HttpFacts {
+    /// `:method`.
+    fn method(&self) -> Option<&[u8]>;
+    /// `:path`, with its query.
+    fn path(&self) -> Option<&[u8]>;
+    /// `:authority`, with its port if the client sent one.
+    fn authority(&self) -> Option<&[u8]>;
+    /// Calls `each` for every value of the header, in order. The name is in lower case; the request's own spelling
+    /// may differ in case.
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]));
+}
+
+/// A request that owns its bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HttpRequest {
+    /// `:method`.
+    pub method: Option<Vec<u8>>,
+    /// `:path`.
+    pub path: Option<Vec<u8>>,
+    /// `:authority`.
+    pub authority: Option<Vec<u8>>,
+    /// All other headers: name and value, repeated as often as they were sent.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl HttpFacts for HttpRequest {
+    fn method(&self) -> Option<&[u8]> {
+        self.method.as_deref()
+    }
+
+    fn path(&self) -> Option<&[u8]> {
+        self.path.as_deref()
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        self.authority.as_deref()
+    }
+
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        let same = |other: &[u8]| other.eq_ignore_ascii_case(name.as_bytes());
+        self.headers
+            .iter()
+            .filter(|(other, _)| same(other))
+            .for_each(|(_, value)| each(value));
+    }
+}
+
+/// A compiled [`HttpRule`].
+#[derive(Debug)]
+pub(crate) struct HttpPattern {
+    pub(crate) rule: RuleRef,
+    method: Option<Rc<Pattern>>,
+    path: Option<Rc<Pattern>>,
+    host: Option<Rc<Pattern>>,
+    headers: Vec<HeaderRule>,
+}
+
+/// The first condition of an HTTP rule that a request does not meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HttpMiss<'a> {
+    Method(&'a Pattern),
+    Path(&'a Pattern),
+    Host(&'a Pattern),
+    HeaderMissing(&'a HeaderRule),
+    HeaderDiffers(&'a HeaderRule),
+}
+
+impl HttpPattern {
+    /// Compiles a rule; every pattern that cannot be compiled is an error.
+    pub(crate) fn compile(
+        wire: HttpRule,
+        rule: RuleRef,
+        patterns: &mut PatternCache,
+        errors: &mut Vec<BundleError>,
+    ) -> Self {
+        let HttpRule {
+            method,
+            path,
+            host,
+            headers,
+        } = wire;
+        let mut compile = |source: Option<_>, field| patterns.compile(source, &rule, field, errors);
+        Self {
+            method: compile(method, "method"),
+            path: compile(path, "path"),
+            host: compile(host, "host"),
+            headers,
+            rule,
+        }
+    }
+
+    /// `None` if every condition holds, else the first that does not and how many held before it.
+    pub(crate) fn first_miss(&self, facts: &dyn HttpFacts) -> Option<(HttpMiss<'_>, usize)> {
+        let fields = [
+            (self.method.as_deref(), facts.method(), HttpMiss::Method as fn(_) -> _),
+            (self.path.as_deref(), facts.path(), HttpMiss::Path as fn(_) -> _),
+            (self.host.as_deref(), facts.authority(), HttpMiss::Host as fn(_) -> _),
+        ];
+        for (held, (pattern, value, miss)) in fields.into_iter().enumerate() {
+            if let Some(pattern) = pattern.filter(|pattern| !value.is_some_and(|value| pattern.is_match(value))) {
+                return Some((miss(pattern), held));
+            }
+        }
+        let header_miss = |header| match header_state(header, facts) {
+            HeaderState::Matches => None,
+            HeaderState::Missing => Some(HttpMiss::HeaderMissing(header)),
+            HeaderState::Differs => Some(HttpMiss::HeaderDiffers(header)),
+        };
+        self.headers
+            .iter()
+            .zip(3_usize..)
+            .find_map(|(header, held)| header_miss(header).map(|miss| (miss, held)))
+    }
+}
+
+enum HeaderState {
+    Matches,
+    Missing,
+    Differs,
+}
+
+/// Compares the comma-joined values of a header with the wanted value, without joining them.
+fn header_state(header: &HeaderRule, facts: &dyn HttpFacts) -> HeaderState {
+    let mut seen = false;
+    // What is still wanted; `None` once something differed.
+    let mut wanted = header.value.as_deref().map(str::as_bytes);
+    let any_value = wanted.is_none();
+    facts.header_values(&header.name, &mut |value| {
+        let rest = if seen {
+            wanted.and_then(|rest| rest.strip_prefix(b","))
+        } else {
+            wanted
+        };
+        wanted = rest.and_then(|rest| rest.strip_prefix(value));
+        seen = true;
+    });
+    match (seen, any_value || wanted.is_some_and(<[u8]>::is_empty)) {
+        (false, _) => HeaderState::Missing,
+        (true, true) => HeaderState::Matches,
+        (true, false) => HeaderState::Differs,
+    }
+}
+
+/// Compiles each distinct pattern of a bundle once.
+#[derive(Default)]
+pub(crate) struct PatternCache(HashMap<String, Rc<Pattern>>);
+
+impl PatternCache {
+    fn compile(
+        &mut self,
+        source: Option<alloc::boxed::Box<str>>,
+        rule: &RuleRef,
+        field: &str,
+        errors: &mut Vec<BundleError>,
+    ) -> Option<Rc<Pattern>> {
+        // An empty pattern is no condition, as if it were absent.
+        let source = source.filter(|source| !source.is_empty())?;
+        if let Some(pattern) = self.0.get(&*source) {
+            return Some(Rc::clone(pattern));
+        }
+        match Pattern::parse(&source) {
+            Ok(pattern) => {
+                let pattern = Rc::new(pattern);
+                self.0.insert((*source).to_owned(), Rc::clone(&pattern));
+                Some(pattern)
+            }
+            Err(error) => {
+                let at = format!("{rule}.{field}");
+                errors.push(BundleError::Pattern {
+                    at,
+                    input: source.into(),
+                    reason: format!("{error}"),
+                });
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(wire: HttpRule) -> HttpPattern {
+        let mut errors = Vec::new();
+        let compiled = HttpPattern::compile(wire, RuleRef::new("test"), &mut PatternCache::default(), &mut errors);
+        assert_eq!(errors, []);
+        compiled
+    }
+
+    fn request(headers: &[(&str, &str)]) -> HttpRequest {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        HttpRequest {
+            method: Some(b"GET".to_vec()),
+            path: Some(b"/public?x=1".to_vec()),
+            authority: Some(b"foo.com:8080".to_vec()),
+            headers,
+        }
+    }
+
+    #[test]
+    fn fields_must_match_whole_values() {
+        for (method, path, host, want, why) in [
+            (None, None, None, true, "no condition"),
+            (Some(""), None, None, true, "an empty pattern is no condition"),
+            (
+                Some("GET"),
+                Some("/public(\\?.*)?"),
+                None,
+                true,
+                "the query is part of the path",
+            ),
+            (Some("GET|HEAD"), None, None, true, "one of two"),
+            (Some("GE"), None, None, false, "a prefix is not the whole"),
+            (Some("get"), None, None, false, "methods are case-sensitive"),
+            (None, Some("/public"), None, false, "the query is not ignored"),
+            (None, None, Some("foo.com"), false, "the port is part of the authority"),
+            (None, None, Some("foo.com:8080"), true, "authority with its port"),
+            (None, None, Some("fooXcom:8080"), false, "another host"),
+        ] {
+            let [method, path, host] = [method, path, host].map(|text| text.map(Into::into));
+            let rule = pattern(HttpRule {
+                method,
+                path,
+                host,
+                headers: Vec::new(),
+            });
+            assert_eq!(rule.first_miss(&request(&[])).is_none(), want, "{why}");
+        }
+        let any_path = pattern(HttpRule {
+            path: Some(".*".into()),
+            ..HttpRule::default()
+        });
+        let connect = HttpRequest {
+            path: None,
+            ..request(&[])
+        };
+        assert!(
+            any_path.first_miss(&connect).is_some(),
+            "CONNECT has no path, so no path pattern matches"
+        );
+    }
+
+    #[test]
+    fn headers_compare_joined_by_commas() {
+        let rule = |value: Option<&str>| {
+            let header = HeaderRule {
+                name: "x-key".into(),
+                value: value.map(Into::into),
+            };
+            pattern(HttpRule {
+                headers: alloc::vec![header],
+                ..HttpRule::default()
+            })
+        };
+        for (value, headers, want, why) in [
+            (None, &[("X-Key", "")][..], true, "present, though empty"),
+            (None, &[("x-keys", "a")][..], false, "another name"),
+            (Some("true"), &[("x-KEY", "true")][..], true, "names in any case"),
+            (
+                Some("true"),
+                &[("x-key", "TRUE")][..],
+                false,
+                "values are case-sensitive",
+            ),
+            (
+                Some("true"),
+                &[("x-key", "true"), ("x-key", "true")][..],
+                false,
+                "twice is true,true",
+            ),
+            (
+                Some("a,b"),
+                &[("x-key", "a"), ("x-key", "b")][..],
+                true,
+                "repeated values join",
+            ),
+            (Some("a,b"), &[("x-key", "a,b")][..], true, "or come joined"),
+            (
+                Some("a,"),
+                &[("x-key", "a"), ("x-key", "")][..],
+                true,
+                "an empty second value",
+            ),
+            (
+                Some("ab"),
+                &[("x-key", "a"), ("x-key", "b")][..],
+                false,
+                "the comma counts",
+            ),
+            (Some(""), &[("x-key", "")][..], true, "empty wanted, empty found"),
+            (Some(""), &[][..], false, "empty wanted, but missing"),
+        ] {
+            assert_eq!(rule(value).first_miss(&request(headers)).is_none(), want, "{why}");
+        }
+    }
+}

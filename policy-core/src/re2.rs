@@ -1,0 +1,167 @@
+//! RE2 patterns matched against entire texts, exactly as RE2 matches them.
+//!
+//! The rules of HTTP policies are RE2 expressions that must match a whole value. Every difference between dialects
+//! is a difference between verdicts, so this module implements RE2's own: a [`Pattern`] accepts what
+//! `RE2::FullMatch` accepts under default options. Classes such as `\w` are ASCII, `.` excludes the newline unless
+//! `(?s)`, `^` and `$` are the edges of the text unless `(?m)`, `[`, `&&`, `--` and `~~` mean nothing inside
+//! brackets, `{,n}` is literal text, bounds end at 1000, and bytes that are not UTF-8 are matched by nothing.
+//!
+//! # What is refused although RE2 accepts it
+//!
+//! These fail with a kind for which [`PatternErrorKind::is_unsupported`] holds; nothing is approximated.
+//!
+//! - `\C`: it could match half a character.
+//! - `\pN`, `\p{Greek}` and the like: the Unicode tables are not shipped.
+//! - `(?i)` on a character outside ASCII, except U+017F and U+212A (which fold to `s` and `k`), or on a class range
+//!   that reaches outside ASCII, except one that contains all of it.
+//! - Group names outside ASCII.
+//! - More than 100 nested groups, sources above 64 KiB, and programs above 16 384 instructions.
+//!
+//! # Where matches differ
+//!
+//! Only on bytes that are not UTF-8, and only towards not matching. RE2 lets a class that contains everything from
+//! U+0080 up, such as `.`, also match overlong forms, surrogates and code points above U+10FFFF. So does this module,
+//! class by class; but RE2 merges some alternatives into one class first. `[^é]|é` matches the bytes `E0 80 80`
+//! there and not here.
+//!
+//! # How it works
+//!
+//! A pattern takes the cheapest sound [`Strategy`]: comparison with one text or several, with text around anything,
+//! or else an automaton over bytes. The automaton is a table built at parse time; where that would be too large, its
+//! program is followed instead, in time proportional to the product of both sizes. No input makes it backtrack.
+
+mod class;
+mod cursor;
+mod dfa;
+mod error;
+mod escape;
+mod hir;
+mod literal;
+mod nfa;
+mod parse;
+mod program;
+mod runes;
+#[cfg(test)]
+mod tests;
+mod utf8;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+pub use error::{PatternError, PatternErrorKind};
+
+use dfa::Dfa;
+use literal::Affixes;
+use program::Program;
+
+/// The longest source.
+const MAX_SOURCE: usize = 64 << 10;
+
+/// How much larger than its source a set of literals may be; beyond that an automaton is smaller.
+const LITERALS_SLACK: usize = 64;
+
+/// A compiled RE2 expression that matches entire texts. Immutable.
+#[derive(Clone)]
+pub struct Pattern {
+    source: Box<str>,
+    matcher: Matcher,
+}
+
+/// How a [`Pattern`] decides. Each is exact; they differ in cost only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Equality with one text.
+    Literal,
+    /// Equality with one of so many texts, found by binary search; of none, nothing matches.
+    AnyOf(usize),
+    /// Given text, then anything.
+    Prefix,
+    /// Anything, then given text.
+    Suffix,
+    /// Given text, then anything, then given text.
+    PrefixAndSuffix,
+    /// Any text, or any that is not empty; newlines may be excluded, and bytes that are not UTF-8 are.
+    Any,
+    /// A table-driven automaton.
+    Automaton,
+    /// An automaton whose table would be too large; the only strategy that allocates while matching.
+    Simulation,
+}
+
+#[derive(Clone)]
+enum Matcher {
+    Literal(Box<[u8]>),
+    // INVARIANT(sorted): ascending and distinct.
+    AnyOf(Box<[Vec<u8>]>),
+    Affixes(Affixes),
+    Automaton(Dfa),
+    Simulation(Program),
+}
+
+impl Pattern {
+    /// Compiles an expression. Refuses what RE2 refuses, and what is listed in the [module documentation](self).
+    pub fn parse(source: &str) -> Result<Self, PatternError> {
+        let too_large = || PatternError::new(0, PatternErrorKind::TooLarge);
+        if source.len() > MAX_SOURCE {
+            return Err(too_large());
+        }
+        let node = parse::parse(source)?.without_edge_looks();
+        let budget = source.len() + LITERALS_SLACK;
+        let matcher = if let Some(texts) = literal::enumerate(&node, budget) {
+            match <[Vec<u8>; 1]>::try_from(texts) {
+                Ok([text]) => Matcher::Literal(text.into()),
+                Err(texts) => Matcher::AnyOf(texts.into()),
+            }
+        } else if let Some(affixes) = Affixes::of(&node, budget) {
+            Matcher::Affixes(affixes)
+        } else {
+            let program = Program::compile(&node).map_err(|_| too_large())?;
+            Dfa::build(&program).map_or(Matcher::Simulation(program), Matcher::Automaton)
+        };
+        Ok(Self {
+            source: source.into(),
+            matcher,
+        })
+    }
+
+    /// Whether the expression matches the entire input, first byte to last.
+    ///
+    /// The input need not be UTF-8, but bytes that are not UTF-8 match nothing.
+    pub fn is_match(&self, input: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Literal(text) => **text == *input,
+            Matcher::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
+            Matcher::Affixes(affixes) => affixes.is_match(input),
+            Matcher::Automaton(dfa) => dfa.is_match(input),
+            Matcher::Simulation(program) => nfa::is_match(program, input),
+        }
+    }
+
+    /// The expression as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// How matches are decided.
+    pub fn strategy(&self) -> Strategy {
+        match &self.matcher {
+            Matcher::Literal(_) => Strategy::Literal,
+            Matcher::AnyOf(texts) => Strategy::AnyOf(texts.len()),
+            Matcher::Affixes(affixes) => match (affixes.prefix.is_empty(), affixes.suffix.is_empty()) {
+                (true, true) => Strategy::Any,
+                (false, true) => Strategy::Prefix,
+                (true, false) => Strategy::Suffix,
+                (false, false) => Strategy::PrefixAndSuffix,
+            },
+            Matcher::Automaton(_) => Strategy::Automaton,
+            Matcher::Simulation(_) => Strategy::Simulation,
+        }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.source).finish()
+    }
+}

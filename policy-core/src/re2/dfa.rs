@@ -1,0 +1,170 @@
+//! The program as a table: one look-up per byte of input, nothing allocated, nothing shared or changed.
+//!
+//! The table is built ahead of time, so that the cost is paid where the policy is loaded. Where it would grow too
+//! large there is none, and the program is followed instead.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::hir::is_word;
+use super::nfa::Scratch;
+use super::program::{Id, Inst, Program, contains};
+
+/// The largest table, in entries of two bytes.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// The most instructions to look at while building; it bounds the time.
+const MAX_WORK: usize = 1 << 19;
+
+/// The state from which nothing matches any more.
+const DEAD: u16 = 0;
+
+/// A complete deterministic automaton over bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Dfa {
+    classes: Box<[u8; 256]>,
+    class_count: usize,
+    /// The next state, by state and class.
+    next: Vec<u16>,
+    /// Whether the text may end, by state.
+    accepting: Vec<bool>,
+    start: u16,
+}
+
+impl Dfa {
+    /// Whether the automaton accepts the whole text.
+    pub(super) fn is_match(&self, input: &[u8]) -> bool {
+        let mut state = self.start;
+        for &byte in input {
+            let class = self.classes.get(usize::from(byte)).copied().map_or(0, usize::from);
+            state = self
+                .next
+                .get(usize::from(state) * self.class_count + class)
+                .copied()
+                .unwrap_or(DEAD);
+            if state == DEAD {
+                return false;
+            }
+        }
+        self.accepting.get(usize::from(state)).copied().unwrap_or(false)
+    }
+
+    /// Builds the automaton, unless it would be too large.
+    pub(super) fn build(program: &Program) -> Option<Self> {
+        let alphabet = Alphabet::of(program);
+        let mut builder = Builder {
+            program,
+            states: BTreeMap::new(),
+            queue: Vec::new(),
+            max_states: MAX_ENTRIES / alphabet.samples.len().max(1),
+        };
+        builder.state(&[], None)?;
+        let start = builder.state(&[program.start()], None)?;
+
+        let mut scratch = Scratch::new(program);
+        let (mut next, mut accepting, mut work) = (Vec::new(), Vec::new(), 0usize);
+        while let Some((from, before)) = builder.queue.get(accepting.len()).cloned() {
+            accepting.push(scratch.accepts(program, &from, before));
+            for &byte in &alphabet.samples {
+                let targets = scratch.step(program, &from, before, byte);
+                next.push(builder.state(targets, Some(byte))?);
+                work += scratch.reached();
+            }
+            if work > MAX_WORK {
+                return None;
+            }
+        }
+        Some(Self {
+            classes: alphabet.classes,
+            class_count: alphabet.samples.len(),
+            next,
+            accepting,
+            start,
+        })
+    }
+}
+
+/// What a state stands for: where the program is, and as much of the byte before as its assertions can see.
+type Situation = (Box<[Id]>, Option<u8>);
+
+struct Builder<'a> {
+    program: &'a Program,
+    states: BTreeMap<Situation, u16>,
+    /// All situations, by state.
+    queue: Vec<Situation>,
+    max_states: usize,
+}
+
+impl Builder<'_> {
+    /// The state for a situation, which is new if it has not been met before.
+    fn state(&mut self, at: &[Id], before: Option<u8>) -> Option<u16> {
+        let mut at = Box::<[Id]>::from(at);
+        at.sort_unstable();
+        let before = before
+            .filter(|_| self.program.has_looks() && !at.is_empty())
+            .map(sample);
+        let situation = (at, before);
+        if let Some(&state) = self.states.get(&situation) {
+            return Some(state);
+        }
+        if self.queue.len() >= self.max_states {
+            return None;
+        }
+        let state = u16::try_from(self.queue.len()).ok()?;
+        self.queue.push(situation.clone());
+        self.states.insert(situation, state);
+        Some(state)
+    }
+}
+
+/// One byte to stand for all that no assertion can tell apart.
+fn sample(byte: u8) -> u8 {
+    match byte {
+        b'\n' => byte,
+        _ if is_word(Some(byte)) => b'w',
+        _ => b' ',
+    }
+}
+
+/// The bytes, divided into classes no instruction can tell apart.
+struct Alphabet {
+    classes: Box<[u8; 256]>,
+    /// One byte of each class.
+    samples: Vec<u8>,
+}
+
+impl Alphabet {
+    fn of(program: &Program) -> Self {
+        // Whether the byte may behave unlike the one before it.
+        let mut differs = vec![false; 257];
+        let mut mark = |at: usize| differs.get_mut(at).into_iter().for_each(|mark| *mark = true);
+        for inst in program.insts() {
+            match *inst {
+                Inst::Bytes { range: (lo, hi), .. } => {
+                    mark(usize::from(lo));
+                    mark(usize::from(hi) + 1);
+                }
+                Inst::Ascii { set, .. } => (1..=128u8)
+                    .filter(|&byte| contains(set, byte) != contains(set, byte - 1))
+                    .for_each(|byte| mark(usize::from(byte))),
+                Inst::Look { .. } => (1..=128u8)
+                    .filter(|&byte| sample(byte) != sample(byte - 1))
+                    .for_each(|byte| mark(usize::from(byte))),
+                Inst::Split { .. } | Inst::Match | Inst::Fail => {}
+            }
+        }
+        let mut classes = Box::new([0; 256]);
+        let mut samples = vec![0];
+        let mut class = 0u8;
+        for ((byte, slot), differs) in (0..=u8::MAX).zip(classes.iter_mut()).zip(differs).skip(1) {
+            if differs {
+                class = class.saturating_add(1);
+                samples.push(byte);
+            }
+            *slot = class;
+        }
+        Self { classes, samples }
+    }
+}

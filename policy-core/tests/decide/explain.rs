@@ -1,0 +1,126 @@
+//! Explanations: they decide as the engine does, and the nearest miss names the condition to change.
+
+use crate::world::*;
+use policy_core::{
+    Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol,
+    bundle::{PeerPattern, ReservedEntity, Rule},
+};
+
+fn flow<'a>(engine: &Engine, source: &str, port: u16) -> Flow<'a> {
+    let identity = |address: &str| engine.identity_of(address.parse().expect("address"));
+    let (subject, peer) = (identity(WEB), Peer::Identity(identity(source)));
+    Flow {
+        direction: Direction::Ingress,
+        subject,
+        peer,
+        protocol: Protocol::Tcp,
+        port,
+    }
+}
+
+/// The nearest miss of a connection to `web`, as `path: words`.
+fn nearest(rules: Vec<Rule>, source: &str, port: u16, http: Option<&dyn HttpFacts>) -> String {
+    let engine = engine(rules);
+    let explanation = engine.explain(&flow(&engine, source, port), http);
+    explanation
+        .nearest
+        .map_or_else(String::new, |miss| format!("{}: {}", miss.rule.path(), miss.missed))
+}
+
+#[test]
+fn the_nearest_miss_met_the_most_conditions() {
+    let rules = || {
+        vec![
+            ingress([from([cidr("203.0.113.0/24", &[])]).on([tcp(443, 443)])]),
+            ingress([
+                from([db()]).on([tcp(81, 90)]),
+                from([PeerPattern::Entity(ReservedEntity::Init)]).on([tcp(80, 80)]),
+            ]),
+        ]
+    };
+    assert_eq!(
+        nearest(rules(), DB, 80, None),
+        "spec.ingress[0]: port 80 is outside 81-90",
+        "peer before port"
+    );
+    assert_eq!(
+        nearest(rules(), WORLD, 80, None),
+        "spec.ingress[1]: the peer is outside the cluster, which is not the entity init",
+        "the port matches, so it got further than the prefix"
+    );
+    assert_eq!(
+        nearest(vec![ingress([from([db()])])], MON, 80, None),
+        "spec.ingress[0]: the peer has k8s:app=mon, wanted any:app=db"
+    );
+    assert_eq!(
+        nearest(vec![ingress([from([db()])])], WORLD, 80, None),
+        "spec.ingress[0]: the peer has no label app, wanted any:app=db"
+    );
+}
+
+#[test]
+fn http_names_the_first_condition_that_failed() {
+    let rules = || {
+        vec![ingress([
+            from([db()]).http(tcp(80, 80), &[("GET", "/a"), ("POST", "/b")])
+        ])]
+    };
+    let miss = |method, path| nearest(rules(), DB, 80, Some(&request(method, path)));
+    assert_eq!(
+        miss("HEAD", "/a"),
+        "spec.ingress[0].toPorts[0].rules.http[0]: method HEAD is not GET"
+    );
+    assert_eq!(
+        miss("POST", "/a"),
+        "spec.ingress[0].toPorts[0].rules.http[1]: path /a is not /b",
+        "one method more than the other"
+    );
+    assert_eq!(miss("GET", "/a"), "", "an allowed request misses nothing");
+}
+
+#[test]
+fn a_denial_names_who_isolates_but_a_deny_rule_has_no_near_miss() {
+    let engine = engine([
+        ingress([from([db()])]),
+        Rule {
+            ingress_deny: vec![from([db()])],
+            ..web_rule()
+        },
+    ]);
+    let explain = |source| engine.explain(&flow(&engine, source, 80), None);
+    let isolated: Vec<_> = explain(MON).isolated_by.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        isolated,
+        ["CiliumNetworkPolicy/shop/p spec", "CiliumNetworkPolicy/shop/p spec"]
+    );
+    assert!(matches!(
+        explain(MON).nearest.expect("near miss").missed,
+        Missed::Peer(_)
+    ));
+    assert_eq!(explain(DB).nearest, None);
+}
+
+#[test]
+fn explaining_decides_like_deciding() {
+    let engine = engine([
+        ingress([
+            from([db()]).http(tcp(80, 80), &[("GET", "/a")]),
+            from([cidr("198.51.0.0/16", &[])]),
+        ]),
+        Rule {
+            ingress_deny: vec![from([PeerPattern::Entity(ReservedEntity::RemoteNode)])],
+            ..web_rule()
+        },
+    ]);
+    for source in [WEB, DB, MON, HOST, NODE, WORLD, LEARNED] {
+        for (port, method) in [(80, "GET"), (80, "PUT"), (81, "GET")] {
+            let (flow, request) = (flow(&engine, source, port), request(method, "/a"));
+            let connection = engine.connection(&flow);
+            assert_eq!(engine.explain(&flow, None).verdict, connection.verdict());
+            assert_eq!(
+                engine.explain(&flow, Some(&request)).verdict,
+                connection.request(&request)
+            );
+        }
+    }
+}
