@@ -1,0 +1,10 @@
+//! Tests of the host itself, with small plugins in the text format of wasm.
+
+mod http;
+mod pointers;
+mod properties;
+mod roots;
+mod shared;
+mod support;
+mod tcp;
+mod traps;
