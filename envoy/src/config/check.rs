@@ -1,0 +1,205 @@
+//! What must hold before a description becomes a configuration: everything is reported, nothing is repaired.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::{Cluster, Listener, ListenerKind, Node, Route};
+
+/// A description that would not do what it says, with all its problems.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid node: {}", Joined(.0))]
+pub struct InvalidNode(pub Vec<Problem>);
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The admin interface lets anyone in who reaches it.
+    #[error("admin: `{0}` is not a loopback address")]
+    AdminNotLoopback(SocketAddr),
+    /// Names become parts of statistics, and `:` separates the verdict from the name in a cluster's name.
+    #[error("{place}: `{name}` is not a name of letters, digits, `-`, `_` and `.`")]
+    Name {
+        /// `listeners` or `clusters`.
+        place: &'static str,
+        /// What was given.
+        name: String,
+    },
+    /// Two of a kind with one name.
+    #[error("{place}: `{name}` is there twice")]
+    DuplicateName {
+        /// `listeners`, `clusters`, or the listener whose names are meant.
+        place: String,
+        /// The repeated name.
+        name: String,
+    },
+    /// Two listeners would bind it, and the kernel would share connections out between them.
+    #[error("listeners: two bind `{0}`")]
+    DuplicateAddress(SocketAddr),
+    /// A listener sends to a cluster that is not described.
+    #[error("listener `{listener}`: no cluster `{cluster}`")]
+    UnknownCluster {
+        /// The listener.
+        listener: String,
+        /// The missing cluster.
+        cluster: String,
+    },
+    /// Every request would be answered with 503 or 404.
+    #[error("{0}: empty, nothing could be reached")]
+    Empty(String),
+    /// An upstream name that is no lower-case host name, or an address in disguise.
+    #[error("listener `{listener}`: `{name}` is not a lower-case host name")]
+    HostName {
+        /// The listener.
+        listener: String,
+        /// What was given.
+        name: String,
+    },
+    /// Port 0 is nobody's.
+    #[error("{0}: port 0")]
+    PortZero(String),
+}
+
+/// Reports every problem of `node`.
+pub(super) fn check(node: &Node) -> Result<(), InvalidNode> {
+    let mut problems = Vec::new();
+    if !node.admin.ip().is_loopback() {
+        problems.push(Problem::AdminNotLoopback(node.admin));
+    }
+    check_names(
+        "listeners",
+        node.listeners.iter().map(|listener| &listener.name),
+        &mut problems,
+    );
+    check_names(
+        "clusters",
+        node.clusters.iter().map(|cluster| &cluster.name),
+        &mut problems,
+    );
+    let mut addresses = BTreeSet::new();
+    for listener in &node.listeners {
+        if !addresses.insert(listener.address) {
+            problems.push(Problem::DuplicateAddress(listener.address));
+        }
+        check_listener(node, listener, &mut problems);
+    }
+    for cluster in &node.clusters {
+        check_cluster(cluster, &mut problems);
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(InvalidNode(problems))
+    }
+}
+
+fn check_names<'a>(place: &'static str, names: impl Iterator<Item = &'a String>, problems: &mut Vec<Problem>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || !name.chars().all(allowed) {
+            problems.push(Problem::Name {
+                place,
+                name: name.clone(),
+            });
+        }
+        if !seen.insert(name) {
+            problems.push(Problem::DuplicateName {
+                place: place.into(),
+                name: name.clone(),
+            });
+        }
+    }
+}
+
+fn check_listener(node: &Node, listener: &Listener, problems: &mut Vec<Problem>) {
+    let place = || format!("listener `{}`", listener.name);
+    let upstream_port = match &listener.kind {
+        ListenerKind::Http {
+            route: Route::Names { port, .. } | Route::AnyName { port },
+        } => Some(*port),
+        ListenerKind::Http {
+            route: Route::Cluster(_),
+        }
+        | ListenerKind::Tcp { .. } => None,
+    };
+    let ports = [Some(listener.address.port()), listener.logical_port, upstream_port];
+    if ports.contains(&Some(0)) {
+        problems.push(Problem::PortZero(place()));
+    }
+    match &listener.kind {
+        ListenerKind::Http {
+            route: Route::Cluster(cluster),
+        }
+        | ListenerKind::Tcp { cluster } => {
+            if !node.clusters.iter().any(|described| described.name == *cluster) {
+                let (listener, cluster) = (listener.name.clone(), cluster.clone());
+                problems.push(Problem::UnknownCluster { listener, cluster });
+            }
+        }
+        ListenerKind::Http {
+            route: Route::Names { names, .. },
+        } => {
+            check_hosts(&listener.name, names, problems);
+        }
+        ListenerKind::Http {
+            route: Route::AnyName { .. },
+        } => {}
+    }
+}
+
+fn check_hosts(listener: &str, names: &[String], problems: &mut Vec<Problem>) {
+    if names.is_empty() {
+        problems.push(Problem::Empty(format!("listener `{listener}`")));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !is_host_name(name) {
+            problems.push(Problem::HostName {
+                listener: listener.into(),
+                name: name.clone(),
+            });
+        }
+        if !seen.insert(name) {
+            let place = format!("listener `{listener}`");
+            problems.push(Problem::DuplicateName {
+                place,
+                name: name.clone(),
+            });
+        }
+    }
+}
+
+fn check_cluster(cluster: &Cluster, problems: &mut Vec<Problem>) {
+    let place = || format!("cluster `{}`", cluster.name);
+    if cluster.endpoints.is_empty() {
+        problems.push(Problem::Empty(place()));
+    }
+    if cluster.endpoints.iter().any(|endpoint| endpoint.port() == 0) {
+        problems.push(Problem::PortZero(place()));
+    }
+}
+
+/// Lower case, and a last label that starts with a letter, so that no spelling of an address is among them.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    let label = |label: &str| !label.is_empty() && label.chars().all(allowed);
+    let last = name.rsplit('.').next().and_then(|last| last.chars().next());
+    name.split('.').all(label) && last.is_some_and(|first| first.is_ascii_lowercase())
+}
+
+/// Problems in one line.
+struct Joined<'a>(&'a [Problem]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "; " };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

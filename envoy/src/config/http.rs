@@ -1,0 +1,162 @@
+//! The HTTP connection manager: what the policy sees must be what the application gets.
+
+use serde::Serialize;
+use serde_saphyr::Commented;
+
+use super::access_log::{self, FileLog};
+use super::any::Extension;
+use super::dns::DnsCache;
+use super::guard::{self, Rbac};
+use super::plugin::Subscription;
+use super::routes::{self, RouteConfiguration};
+use super::{Node, Route, Underscores};
+use crate::ecds::Layer;
+
+/// Envoy's HTTP filter chain and the settings in front of it.
+#[derive(Serialize)]
+pub(super) struct ConnectionManager {
+    stat_prefix: String,
+    use_remote_address: Commented<bool>,
+    xff_num_trusted_hops: Commented<u32>,
+    internal_address_config: InternalAddresses,
+    normalize_path: Commented<bool>,
+    merge_slashes: Commented<bool>,
+    path_with_escaped_slashes_action: Commented<&'static str>,
+    common_http_protocol_options: CommonOptions,
+    http2_protocol_options: Http2Options,
+    request_headers_timeout: Commented<&'static str>,
+    stream_idle_timeout: &'static str,
+    server_header_transformation: Commented<&'static str>,
+    generate_request_id: bool,
+    upgrade_configs: [Upgrade; 1],
+    access_log: [Extension<FileLog>; 1],
+    route_config: RouteConfiguration,
+    http_filters: Vec<HttpFilter>,
+}
+
+#[derive(Serialize)]
+struct InternalAddresses {
+    unix_sockets: Commented<bool>,
+}
+
+#[derive(Serialize)]
+struct CommonOptions {
+    headers_with_underscores_action: Commented<&'static str>,
+    idle_timeout: &'static str,
+}
+
+#[derive(Serialize)]
+struct Http2Options {
+    max_concurrent_streams: Commented<u32>,
+    initial_stream_window_size: u32,
+    initial_connection_window_size: u32,
+}
+
+#[derive(Serialize)]
+struct Upgrade {
+    upgrade_type: Commented<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum HttpFilter {
+    Plugin(Subscription),
+    Guard(Extension<Rbac>),
+    Resolve(Extension<DynamicForwardProxy>),
+    Router(Extension<Router>),
+}
+
+#[derive(Serialize)]
+struct DynamicForwardProxy {
+    dns_cache_config: DnsCache,
+}
+
+#[derive(Serialize)]
+struct Router {
+    suppress_envoy_headers: Commented<bool>,
+}
+
+/// The last network filter of an HTTP listener.
+pub(super) fn connection_manager(node: &Node, listener: &str, route: &Route) -> Extension<ConnectionManager> {
+    let manager = ConnectionManager {
+        stat_prefix: listener.to_owned(),
+        use_remote_address: why(true, "the source is the TCP peer, whatever X-Forwarded-For says"),
+        xff_num_trusted_hops: why(0, "no client gets to name its own address"),
+        internal_address_config: InternalAddresses {
+            unix_sockets: why(false, "nobody may steer Envoy with x-envoy-* headers"),
+        },
+        normalize_path: why(true, "/a/../b is judged and forwarded as /b"),
+        merge_slashes: why(true, "//a is judged and forwarded as /a"),
+        path_with_escaped_slashes_action: escaped_slashes(),
+        common_http_protocol_options: CommonOptions {
+            headers_with_underscores_action: underscores(node.underscores),
+            idle_timeout: "3600s",
+        },
+        http2_protocol_options: Http2Options {
+            max_concurrent_streams: why(100, "and windows: what one client can make Envoy hold"),
+            initial_stream_window_size: 64 * 1024,
+            initial_connection_window_size: 1024 * 1024,
+        },
+        request_headers_timeout: why("10s", "a client that never finishes its headers"),
+        stream_idle_timeout: "300s",
+        server_header_transformation: why("PASS_THROUGH", "the application's answer, unaltered"),
+        generate_request_id: false,
+        upgrade_configs: [Upgrade {
+            upgrade_type: why("websocket", "judged as its request"),
+        }],
+        access_log: [access_log::requests(&node.access_log, listener)],
+        route_config: routes::of(route),
+        http_filters: filters(node, route),
+    };
+    Extension::new(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        manager,
+    )
+}
+
+fn filters(node: &Node, route: &Route) -> Vec<HttpFilter> {
+    let mut filters = vec![
+        HttpFilter::Plugin(Subscription::new(Layer::Http, &node.state_dir)),
+        HttpFilter::Guard(guard::rbac(Layer::Http)),
+    ];
+    // After the guard: a denied request must not even cause a DNS query.
+    if let Route::AnyName { .. } = route {
+        let proxy = DynamicForwardProxy {
+            dns_cache_config: DnsCache::new(node.dns_resolver),
+        };
+        filters.push(HttpFilter::Resolve(Extension::new(
+            "envoy.filters.http.dynamic_forward_proxy",
+            "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+            proxy,
+        )));
+    }
+    filters.push(HttpFilter::Router(Extension::new(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        Router {
+            suppress_envoy_headers: why(true, "no x-envoy-* headers are added"),
+        },
+    )));
+    filters
+}
+
+/// `%2F` and `%5C` become slashes before the policy looks, and the application gets the same path. Of the four
+/// choices, keeping them would let `/public%2F..%2Fadmin` be `/public…` for the policy and `/admin` for a server
+/// that decodes; rejecting breaks applications that put whole paths into one segment; redirecting shows a client,
+/// before any verdict, that something answers.
+fn escaped_slashes() -> Commented<&'static str> {
+    why("UNESCAPE_AND_FORWARD", "%2F is judged and forwarded as /")
+}
+
+fn underscores(underscores: Underscores) -> Commented<&'static str> {
+    match underscores {
+        Underscores::Reject => why("REJECT_REQUEST", "some servers take x_user for x-user"),
+        Underscores::Drop => why("DROP_HEADER", "some servers take x_user for x-user"),
+        Underscores::Allow => why("ALLOW", "the applications keep x_user and x-user apart"),
+    }
+}
+
+fn why<T>(value: T, reason: &str) -> Commented<T> {
+    Commented(value, reason.to_owned())
+}

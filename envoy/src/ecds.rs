@@ -1,0 +1,213 @@
+//! The folder through which a running Envoy gets the plugin and its policy.
+//!
+//! ```text
+//! state/network.json -> ..data/network.json     what the network filters read
+//! state/http.json    -> ..data/http.json        what the HTTP filters read (another message type, same plugin)
+//! state/..data       -> ..rev-7                 replaced by one atomic rename: both layers change as one
+//! state/..rev-7/{network,http}.json
+//! ```
+//!
+//! This is the layout that the kubelet gives a mounted ConfigMap, so a ConfigMap with these two keys works unchanged.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::config::Node;
+use crate::config::plugin::Response;
+
+/// The two kinds of filter that the plugin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The network filter: connections and their bytes.
+    Network,
+    /// The HTTP filter: requests.
+    Http,
+}
+
+/// The protobuf message that wraps the plugin's configuration. The plugin gets the same bytes either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// `StringValue`: the configuration can be read in the file.
+    #[default]
+    String,
+    /// `BytesValue`: base64, for configurations that are not text.
+    Bytes,
+}
+
+/// A configuration in its wrapper.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Encoded {
+    String { value: String },
+    Bytes { value: String },
+}
+
+/// Why nothing was published. What was published before is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A `StringValue` holds UTF-8 only.
+    #[error("the plugin configuration is not UTF-8; use the bytes encoding")]
+    NotUtf8(#[from] std::string::FromUtf8Error),
+    /// The document could not be written as JSON.
+    #[error("the resource could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// The folder could not be written.
+    #[error("`{path}` could not be written")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Layer {
+    /// Both, in the order in which they see a connection.
+    pub const ALL: [Self; 2] = [Self::Network, Self::Http];
+
+    /// The file that filters of this layer read.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Network => "network.json",
+            Self::Http => "http.json",
+        }
+    }
+
+    /// The name of the filter and of the resource, as in statistics.
+    #[must_use]
+    pub fn resource_name(self) -> &'static str {
+        match self {
+            Self::Network => "portcullis-network",
+            Self::Http => "portcullis-http",
+        }
+    }
+
+    /// What Envoy's statistics of the subscription start with.
+    #[must_use]
+    pub fn stat_prefix(self) -> String {
+        let kind = match self {
+            Self::Network => "network_filter",
+            Self::Http => "http_filter",
+        };
+        format!("extension_config_discovery.{kind}.{}", self.resource_name())
+    }
+
+    pub(crate) fn message_type(self) -> &'static str {
+        match self {
+            Self::Network => "envoy.extensions.filters.network.wasm.v3.Wasm",
+            Self::Http => "envoy.extensions.filters.http.wasm.v3.Wasm",
+        }
+    }
+}
+
+impl Encoded {
+    fn new(encoding: Encoding, configuration: &[u8]) -> Result<Self, PublishError> {
+        Ok(match encoding {
+            Encoding::String => Self::String {
+                value: String::from_utf8(configuration.to_vec())?,
+            },
+            Encoding::Bytes => Self::Bytes {
+                value: STANDARD.encode(configuration),
+            },
+        })
+    }
+
+    pub(crate) fn message_type(&self) -> &'static str {
+        match self {
+            Self::String { .. } => "google.protobuf.StringValue",
+            Self::Bytes { .. } => "google.protobuf.BytesValue",
+        }
+    }
+}
+
+/// Publishes the plugin of `node` with this configuration in its state folder, which is made if it is missing.
+/// Returns the version under which a running Envoy will report it. One process at a time may publish.
+///
+/// # Errors
+///
+/// The configuration is not UTF-8 for [`Encoding::String`], or the folder cannot be written.
+pub fn write(node: &Node, configuration: &[u8]) -> Result<String, PublishError> {
+    let version = (latest_revision(&node.state_dir) + 1).to_string();
+    let [network, http] = Layer::ALL.map(|layer| document(node, layer, configuration, &version));
+    write_raw(&node.state_dir, &network?, &http?)?;
+    Ok(version)
+}
+
+/// The document for one layer, as [`write()`] publishes it.
+///
+/// # Errors
+///
+/// The configuration is not UTF-8 for [`Encoding::String`].
+pub fn document(node: &Node, layer: Layer, configuration: &[u8], version: &str) -> Result<Vec<u8>, PublishError> {
+    let encoded = Encoded::new(node.encoding, configuration)?;
+    let response = Response::new(layer, &node.plugin_wasm, encoded, version);
+    let mut json = serde_json::to_vec_pretty(&response)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// Publishes these bytes, whatever they are: for documents edited by hand, and for tests with broken ones.
+///
+/// # Errors
+///
+/// The folder cannot be written. Then what was published before is still in force.
+pub fn write_raw(dir: &Path, network: &[u8], http: &[u8]) -> Result<(), PublishError> {
+    let latest = latest_revision(dir);
+    let revision = revision_name(latest + 1);
+    let folder = dir.join(&revision);
+    at(&folder, fs::create_dir_all(&folder))?;
+    for (layer, bytes) in [(Layer::Network, network), (Layer::Http, http)] {
+        let file = folder.join(layer.file_name());
+        at(&file, fs::write(&file, bytes))?;
+        let link = dir.join(layer.file_name());
+        if !link.is_symlink() {
+            at(&link, symlink(Path::new(DATA).join(layer.file_name()), &link))?;
+        }
+    }
+    let (new, data) = (dir.join("..data.tmp"), dir.join(DATA));
+    // Left over by a publisher that died before its rename.
+    if new.is_symlink() {
+        at(&new, fs::remove_file(&new))?;
+    }
+    at(&new, symlink(&revision, &new))?;
+    at(&data, fs::rename(&new, &data))?;
+    // Envoy may still be reading the previous revision; the one before it is out of use.
+    if let Some(old) = latest.checked_sub(1) {
+        let old = dir.join(revision_name(old));
+        if old.exists() {
+            at(&old, fs::remove_dir_all(&old))?;
+        }
+    }
+    Ok(())
+}
+
+/// The link that decides which revision is in force.
+const DATA: &str = "..data";
+const REVISION: &str = "..rev-";
+
+fn revision_name(revision: u64) -> String {
+    format!("{REVISION}{revision}")
+}
+
+/// The revision in force; 0 if nothing was published yet.
+fn latest_revision(dir: &Path) -> u64 {
+    let target = fs::read_link(dir.join(DATA)).ok();
+    let name = target.as_deref().and_then(Path::to_str);
+    name.and_then(|name| name.strip_prefix(REVISION))
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, PublishError> {
+    result.map_err(|source| PublishError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}

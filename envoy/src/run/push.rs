@@ -1,0 +1,158 @@
+//! Publishing a policy and finding out what Envoy made of it.
+//!
+//! Envoy says so in counters alone. Every publication is one rename, so each subscription reads once and moves
+//! exactly one of three counters; an accepted resource that differs from the one in use then moves `config_reload`
+//! when the last worker has taken it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::admin::{Admin, POLL};
+use crate::ecds::Layer;
+
+/// A big policy takes seconds to parse, in every VM.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What Envoy made of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The network filters.
+    pub network: Answer,
+    /// The HTTP filters, if the node has an HTTP listener.
+    pub http: Option<Answer>,
+}
+
+/// What one kind of filter made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Every worker uses it.
+    Accepted,
+    /// The plugin, or Envoy, refused its content; what was in force still is.
+    Rejected,
+    /// It is not even a resource; what was in force still is.
+    Unreadable,
+}
+
+impl Pushed {
+    /// Whether every filter uses it.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        self.network == Answer::Accepted && self.http.is_none_or(|http| http == Answer::Accepted)
+    }
+}
+
+/// The folder and the Envoy that watches it.
+pub(super) struct Watched {
+    pub(super) admin: Admin,
+    pub(super) state_dir: PathBuf,
+    pub(super) http: bool,
+}
+
+/// The resources in use, to know which publications change something.
+#[derive(Debug, Default)]
+pub(super) struct Applied(Mutex<InUse>);
+
+type InUse = BTreeMap<&'static str, Option<Value>>;
+
+type Stats = BTreeMap<String, u64>;
+
+impl Applied {
+    /// What Envoy started with.
+    pub(super) fn at_start(watched: &Watched) -> Result<Self> {
+        let stats = watched.admin.stats()?;
+        let in_use = watched.layers().map(|layer| {
+            let applied = counter(&stats, layer, "config_reload") > 0;
+            (layer.file_name(), watched.resources(layer).filter(|_| applied))
+        });
+        Ok(Self(Mutex::new(in_use.collect())))
+    }
+
+    /// Publishes, and waits for the answer. Publications take turns.
+    pub(super) fn push(&self, watched: &Watched, publish: impl FnOnce() -> Result<()>) -> Result<Pushed> {
+        let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = watched.admin.stats()?;
+        publish()?;
+        let network = settle(watched, Layer::Network, &before, &mut in_use)?;
+        let http = if watched.http {
+            Some(settle(watched, Layer::Http, &before, &mut in_use)?)
+        } else {
+            None
+        };
+        Ok(Pushed { network, http })
+    }
+}
+
+/// Waits until one layer answered and, if what is in use has changed, until every worker has it.
+fn settle(watched: &Watched, layer: Layer, before: &Stats, in_use: &mut InUse) -> Result<Answer> {
+    let answer = watched.wait_for_answer(layer, before)?;
+    if answer == Answer::Accepted {
+        let resources = watched.resources(layer);
+        if in_use.get(layer.file_name()) != Some(&resources) {
+            watched.wait_for_workers(layer, before)?;
+            in_use.insert(layer.file_name(), resources);
+        }
+    }
+    Ok(answer)
+}
+
+impl Watched {
+    /// The layers that the node subscribes to, the network first.
+    fn layers(&self) -> impl Iterator<Item = Layer> {
+        let http = self.http;
+        Layer::ALL
+            .into_iter()
+            .filter(move |&layer| layer == Layer::Network || http)
+    }
+
+    /// What is published for a layer, without its version; nothing if it cannot be read.
+    fn resources(&self, layer: Layer) -> Option<Value> {
+        let bytes = fs::read(self.state_dir.join(layer.file_name())).ok()?;
+        let document: Value = serde_json::from_slice(&bytes).ok()?;
+        document.get("resources").cloned()
+    }
+
+    fn wait_for_answer(&self, layer: Layer, before: &Stats) -> Result<Answer> {
+        const COUNTERS: [(&str, Answer); 3] = [
+            ("update_success", Answer::Accepted),
+            ("update_rejected", Answer::Rejected),
+            ("update_failure", Answer::Unreadable),
+        ];
+        self.wait(layer, |stats| {
+            let moved = |&&(name, _): &&(&str, Answer)| counter(stats, layer, name) > counter(before, layer, name);
+            COUNTERS.iter().find(moved).map(|&(_, answer)| answer)
+        })
+    }
+
+    fn wait_for_workers(&self, layer: Layer, before: &Stats) -> Result<()> {
+        const RELOADS: &str = "config_reload";
+        let old = counter(before, layer, RELOADS);
+        self.wait(layer, |stats| (counter(stats, layer, RELOADS) > old).then_some(()))
+    }
+
+    fn wait<T>(&self, layer: Layer, look: impl Fn(&Stats) -> Option<T>) -> Result<T> {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            if let Some(seen) = look(&self.admin.stats()?) {
+                return Ok(seen);
+            }
+            if Instant::now() >= deadline {
+                bail!("envoy did not react to the publication for {}", layer.resource_name());
+            }
+            sleep(POLL);
+        }
+    }
+}
+
+fn counter(stats: &Stats, layer: Layer, name: &str) -> u64 {
+    stats
+        .get(&format!("{}.{name}", layer.stat_prefix()))
+        .copied()
+        .unwrap_or(0)
+}

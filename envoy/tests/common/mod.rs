@@ -1,0 +1,179 @@
+//! What the tests on the real Envoy share: a world of one node, and little plugins whose behaviour is known.
+
+#![expect(dead_code, reason = "every test binary uses another part of it")]
+
+pub(crate) mod module;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use envoy_e2e::config::{Cluster, Direction, Listener, ListenerKind, Node, Route, Underscores};
+use envoy_e2e::ecds::{self, Encoding};
+use envoy_e2e::run::{EnvoyProcess, Options, artefact};
+use envoy_e2e::world::client::{self, Request, RequestError, Response};
+use envoy_e2e::world::dns::{DnsServer, Table};
+use envoy_e2e::world::http::HttpApp;
+use envoy_e2e::world::net::Network;
+use envoy_e2e::world::server::Server;
+use envoy_e2e::world::tcp::{self, Probe};
+use tempfile::TempDir;
+
+/// For waiting, not for measuring: long enough for a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Envoy, or nothing after a loud message. With `PORTCULLIS_REQUIRE_ENVOY=1` a missing Envoy fails the test.
+pub(crate) fn envoy() -> Option<PathBuf> {
+    required("PORTCULLIS_REQUIRE_ENVOY", artefact::envoy())
+}
+
+/// The real plugin, in the same manner; `PORTCULLIS_REQUIRE_WASM=1` makes it required.
+pub(crate) fn plugin() -> Option<PathBuf> {
+    required("PORTCULLIS_REQUIRE_WASM", artefact::plugin())
+}
+
+fn required(variable: &str, found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
+    match found {
+        Ok(path) => Some(path),
+        Err(error) if std::env::var_os(variable).is_some_and(|value| value == "1") => {
+            panic!("{variable}=1, and {error:#}")
+        }
+        Err(error) => {
+            // Not `eprintln`, which the test harness hides when a test passes.
+            let message = format!("\n==== SKIPPED, NOTHING WAS TESTED: {error:#} ====\n\n");
+            io::stderr().write_all(message.as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+/// One node with an application, a TCP service and a DNS server behind it, and clients around it.
+///
+/// Host 2 is the application (listener port 20080, policy port 80), host 3 a TCP service that speaks first (policy
+/// port 7), host 10 the DNS server (policy port 53), host 1 the node itself, hosts 20 and up are clients.
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) dir: TempDir,
+    pub(crate) app: HttpApp,
+    pub(crate) echo: Server,
+    pub(crate) dns: DnsServer,
+    pub(crate) node: Node,
+}
+
+/// What the TCP service says as soon as it is connected to.
+pub(crate) const GREETING: &[u8] = b"ready\n";
+/// The name that only Envoy resolves.
+pub(crate) const NAME: &str = "app.example";
+
+impl World {
+    /// The world, with the plugin at `wasm` on its node. Nothing is published and no Envoy runs yet.
+    pub(crate) fn new(wasm: &Path) -> Self {
+        let network = Network::new();
+        let dir = tempfile::tempdir().unwrap();
+        let app = HttpApp::start(network.any(2), "app", vec![]).unwrap();
+        let echo = tcp::echo(network.any(3), GREETING).unwrap();
+        let table = Table::from([(NAME.to_owned(), vec![network.host(2)])]);
+        let dns = DnsServer::start(network.any(10), table).unwrap();
+        let node = node(network, wasm, dir.path(), &app, &echo, &dns);
+        Self {
+            network,
+            dir,
+            app,
+            echo,
+            dns,
+            node,
+        }
+    }
+
+    /// The world with these listeners only.
+    pub(crate) fn only(mut self, listeners: &[&str]) -> Self {
+        self.node
+            .listeners
+            .retain(|listener| listeners.contains(&listener.name.as_str()));
+        self
+    }
+
+    /// Publishes `configuration` and starts Envoy.
+    pub(crate) fn start(&self, envoy: &Path, configuration: &str) -> EnvoyProcess {
+        ecds::write(&self.node, configuration.as_bytes()).unwrap();
+        self.start_published(envoy)
+    }
+
+    /// Starts Envoy with whatever is published.
+    pub(crate) fn start_published(&self, envoy: &Path) -> EnvoyProcess {
+        EnvoyProcess::start(envoy, self.node.clone(), self.dir.path(), &Options::default()).unwrap()
+    }
+
+    /// The address of a client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.network.host(20)
+    }
+
+    /// Where a listener listens.
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        let found = self.node.listeners.iter().find(|listener| listener.name == name);
+        found.unwrap_or_else(|| panic!("no listener {name}")).address
+    }
+
+    /// `GET path` on a listener, on a connection of its own.
+    pub(crate) fn get(&self, listener: &str, host: &str, path: &str) -> Result<Response, RequestError> {
+        let request = Request::new("GET", path, host);
+        client::request(self.client(), self.listener(listener), &request, TIMEOUT)
+    }
+
+    /// What happens to a client of a TCP listener that sends `bytes` first.
+    pub(crate) fn probe(&self, listener: &str, bytes: &[u8]) -> Probe {
+        tcp::probe(self.client(), self.listener(listener), bytes, TIMEOUT).unwrap()
+    }
+}
+
+fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server, dns: &DnsServer) -> Node {
+    let listener = |name: &str, host, logical_port, kind| Listener {
+        name: name.to_owned(),
+        address: network.free(host).unwrap(),
+        direction: Direction::Both,
+        logical_port: Some(logical_port),
+        kind,
+    };
+    let cluster = |name: &str, address| Cluster {
+        name: name.into(),
+        endpoints: vec![address],
+    };
+    let http = |route| ListenerKind::Http { route };
+    let tcp = |cluster: &str| ListenerKind::Tcp {
+        cluster: cluster.into(),
+    };
+    let port = app.address().port();
+    Node {
+        id: "test".into(),
+        admin: network.free(1).unwrap(),
+        plugin_wasm: fs::canonicalize(wasm).unwrap(),
+        encoding: Encoding::String,
+        state_dir: dir.join("state"),
+        access_log: dir.join("access.log"),
+        dns_resolver: Some(dns.address()),
+        underscores: Underscores::Reject,
+        listeners: vec![
+            listener("app", 2, 80, http(Route::Cluster("app".into()))),
+            listener("echo", 3, 7, tcp("echo")),
+            listener("dns", 10, 53, tcp("dns")),
+            listener(
+                "names",
+                1,
+                80,
+                http(Route::Names {
+                    names: vec![NAME.into()],
+                    port,
+                }),
+            ),
+            listener("any-name", 1, 80, http(Route::AnyName { port })),
+        ],
+        clusters: vec![
+            cluster("app", app.address()),
+            cluster("echo", echo.address()),
+            cluster("dns", dns.address()),
+        ],
+    }
+}

@@ -1,0 +1,41 @@
+//! The committed templates are what the generator makes of the documented example.
+//!
+//! After a change of the generator, `PORTCULLIS_BLESS=1 cargo test -p envoy-e2e --test template` writes them anew.
+
+use std::fs;
+use std::path::Path;
+
+use envoy_e2e::config::Node;
+use envoy_e2e::ecds::{self, Layer};
+
+/// The configuration of the template. Policies are enforced on every endpoint, and there are none: nothing is allowed.
+const CONFIGURATION: &str = include_str!("../templates/plugin-configuration.json");
+
+#[test]
+fn the_bootstrap_is_up_to_date() {
+    let bootstrap = Node::example().bootstrap().unwrap();
+    compare("node.yaml", &bootstrap.to_yaml().unwrap());
+}
+
+#[test]
+fn the_resources_are_up_to_date() {
+    for layer in Layer::ALL {
+        let document = ecds::document(&Node::example(), layer, CONFIGURATION.trim_end().as_bytes(), "1").unwrap();
+        let name = format!("state/{}", layer.file_name());
+        compare(&name, std::str::from_utf8(&document).unwrap());
+    }
+}
+
+fn compare(name: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates").join(name);
+    if std::env::var_os("PORTCULLIS_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, generated).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{} is out of date, see the top of this file",
+        path.display()
+    );
+}
