@@ -55,7 +55,7 @@ pub struct Bundle {
     /// outside the cluster.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub endpoints: Vec<Endpoint>,
-    /// Addresses that are in the cluster without being an endpoint: nodes, the health endpoint, …
+    /// Addresses with labels of their own that are no endpoint's: nodes, the health endpoint, an API server, …
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub addresses: Vec<AddressEntry>,
     /// What DNS said: name (lower case, trailing dot) to addresses. Used by FQDN peers only.

@@ -69,7 +69,10 @@ pub enum AllowLocalhost {
     Policy,
 }
 
-/// Addresses of one identity that are in the cluster without being an endpoint.
+/// Addresses of one identity without being an endpoint.
+///
+/// They are in the cluster, unless the identity has a `reserved:world…` label: then they are outside, and rules for
+/// prefixes and for the world match them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]

@@ -202,11 +202,8 @@ impl Compiler<'_> {
             None => PortSet::All,
             Some(rules) => {
                 let rules = rules.into_iter().enumerate();
-                PortSet::OneOf(
-                    rules
-                        .map(|(i, rule)| self.ports(action, format!("{at}.toPorts[{i}]"), rule))
-                        .collect(),
-                )
+                let place = |i, rule: &PortRule| format!("{at}.{}[{i}]", list_of(rule));
+                PortSet::OneOf(rules.map(|(i, rule)| self.ports(action, place(i, &rule), rule)).collect())
             }
         };
         CompiledElement {
@@ -278,6 +275,14 @@ impl Compiler<'_> {
             what: "selector",
             index,
         });
+    }
+}
+
+/// The list of the policy that the rule stands in: an element has either ports or ICMP messages.
+fn list_of(rule: &PortRule) -> &'static str {
+    match rule.ports.first() {
+        Some(PortPattern::Icmp { .. }) => "icmps",
+        Some(PortPattern::Port { .. }) | None => "toPorts",
     }
 }
 

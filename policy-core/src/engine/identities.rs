@@ -86,10 +86,10 @@ impl Identities {
             no_labels: Labels::default(),
         };
         this.add_endpoints(endpoints, count, errors);
-        this.add_addresses(addresses, count, errors);
-        this.world_v4 = this.add_external(None, Vec::new(), world_label(stack, true));
-        this.world_v6 = this.add_external(None, Vec::new(), world_label(stack, false));
-        this.add_known_prefixes(names, rules, stack);
+        let labelled = this.add_addresses(addresses, count, errors);
+        this.world_v4 = this.add_external(None, Vec::new(), world_label(stack, true).into_iter().collect());
+        this.world_v6 = this.add_external(None, Vec::new(), world_label(stack, false).into_iter().collect());
+        this.add_known_prefixes(names, &labelled, rules, stack);
         this
     }
 
@@ -119,13 +119,22 @@ impl Identities {
         }
     }
 
-    fn add_addresses(&mut self, addresses: Vec<AddressEntry>, count: usize, errors: &mut Vec<BundleError>) {
+    /// Entries of the cluster claim their prefix. An entry whose identity is of the world (an API server outside the
+    /// cluster) only adds its labels to those that the prefix has anyway.
+    fn add_addresses(&mut self, addresses: Vec<AddressEntry>, count: usize, errors: &mut Vec<BundleError>) -> Labelled {
+        let mut labelled = Labelled::new();
         for (i, AddressEntry { prefix, identity }) in addresses.into_iter().enumerate() {
             let at = format!("addresses[{i}]");
-            if let Some(id) = checked(identity, count, &at, errors) {
+            let Some(id) = checked(identity, count, &at, errors) else {
+                continue;
+            };
+            if is_world(self.labels(id)) {
+                labelled.entry(prefix.trunc()).or_default().extend(self.labels(id).iter().cloned());
+            } else {
                 self.claim(prefix, id, &at, errors);
             }
         }
+        labelled
     }
 
     fn claim(&mut self, prefix: IpNet, id: IdentityId, at: &str, errors: &mut Vec<BundleError>) {
@@ -137,35 +146,39 @@ impl Identities {
         }
     }
 
-    fn add_known_prefixes(&mut self, names: BTreeMap<String, Vec<IpAddr>>, rules: &[CompiledRule], stack: Stack) {
+    fn add_known_prefixes(
+        &mut self,
+        names: BTreeMap<String, Vec<IpAddr>>,
+        labelled: &Labelled,
+        rules: &[CompiledRule],
+        stack: Stack,
+    ) {
         let mut known: BTreeMap<IpNet, Vec<String>> = BTreeMap::new();
-        for prefix in rules.iter().flat_map(CompiledRule::prefixes) {
+        for prefix in rules.iter().flat_map(CompiledRule::prefixes).chain(labelled.keys().copied()) {
             known.entry(prefix.trunc()).or_default();
         }
         for (name, addresses) in names {
             for address in addresses {
-                known
-                    .entry(IpNet::from(address.to_canonical()))
-                    .or_default()
-                    .push(name.clone());
+                known.entry(IpNet::from(address.to_canonical())).or_default().push(name.clone());
             }
         }
         for (prefix, names) in known {
-            let id = self.add_external(Some(prefix), names, world_label(stack, prefix.addr().is_ipv4()));
+            // An address has the labels of every prefix around it.
+            let around = labelled.iter().filter(|(other, _)| other.contains(&prefix));
+            let world = world_label(stack, prefix.addr().is_ipv4());
+            let labels = around.flat_map(|(_, labels)| labels.iter().cloned()).chain(world);
+            let id = self.add_external(Some(prefix), names, labels.collect());
             self.external.insert(prefix, id);
         }
     }
 
-    fn add_external(&mut self, prefix: Option<IpNet>, names: Vec<String>, world: Option<Label>) -> IdentityId {
+    fn add_external(&mut self, prefix: Option<IpNet>, names: Vec<String>, labels: Vec<Label>) -> IdentityId {
         let key = |prefix: IpNet| Label::new("cidr", &format!("{prefix}").replace(':', "-"), "").ok();
-        let labels = world.into_iter().chain(prefix.and_then(key)).collect();
+        let labels = labels.into_iter().chain(prefix.and_then(key)).collect();
         // A bundle cannot hold 2³² identities: it would not fit into any memory.
         let id = IdentityId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        self.entries.push(Entry {
-            labels,
-            ports: Vec::new(),
-            kind: IdentityKind::External { prefix, names },
-        });
+        let kind = IdentityKind::External { prefix, names };
+        self.entries.push(Entry { labels, ports: Vec::new(), kind });
         id
     }
 
@@ -205,6 +218,13 @@ impl Identities {
     pub(crate) fn named_ports(&self, id: IdentityId) -> &[NamedPort] {
         self.entry(id).map_or(&[], |entry| &entry.ports)
     }
+}
+
+/// Labels beside its own that a prefix outside the cluster has.
+type Labelled = BTreeMap<IpNet, Vec<Label>>;
+
+fn is_world(labels: &Labels) -> bool {
+    ["world", "world-ipv4", "world-ipv6"].into_iter().any(|name| labels.has_reserved(name))
 }
 
 fn world_label(stack: Stack, v4: bool) -> Option<Label> {

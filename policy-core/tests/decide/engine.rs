@@ -4,8 +4,8 @@ use crate::world::*;
 use policy_core::{
     AddressFacts, Decision, Destination, Direction, Engine, IcmpFamily, Layer, Protocol, Reason, Scope,
     bundle::{
-        AllowLocalhost, Backend, BundleError, DefaultDeny, Element, Enforcement, PeerPattern, Peers, PortNumbers,
-        PortPattern, ReservedEntity, Rule, Service, Stack,
+        AddressEntry, AllowLocalhost, Backend, BundleError, DefaultDeny, Element, Enforcement, Identity, PeerPattern,
+        Peers, PortNumbers, PortPattern, ReservedEntity, Rule, Service, Stack,
     },
 };
 
@@ -529,6 +529,34 @@ fn single_stack_has_one_world() {
             .labels(engine.identity_of(WORLD.parse().expect("address")))
             .has_reserved("world")
     );
+}
+
+#[test]
+fn an_api_server_outside_the_cluster_is_both() {
+    let server = "203.0.113.10";
+    let asked = |pattern: PeerPattern| {
+        let mut bundle = world([egress([from([pattern])])]);
+        let labels = ["reserved:kube-apiserver", "reserved:world-ipv4"].map(|label| label.parse().expect("label"));
+        bundle.identities.push(Identity {
+            labels: labels.into_iter().collect(),
+            ports: vec![],
+        });
+        bundle.addresses.push(AddressEntry {
+            prefix: format!("{server}/32").parse().expect("prefix"),
+            identity: 5,
+        });
+        allows(&from_web(&Engine::new(bundle).expect("bundle"), server, 443))
+    };
+    for (pattern, want) in [
+        (PeerPattern::Entity(ReservedEntity::KubeApiserver), true),
+        (PeerPattern::Entity(ReservedEntity::World), true),
+        (PeerPattern::Entity(ReservedEntity::Cluster), true),
+        (cidr("203.0.113.0/24", &[]), true),
+        (cidr("203.0.113.0/24", &["203.0.113.10/32"]), false),
+        (PeerPattern::Entity(ReservedEntity::RemoteNode), false),
+    ] {
+        assert_eq!(asked(pattern.clone()), want, "{pattern:?}");
+    }
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::iter;
 
 /// One pattern and the inputs to try it on.
-pub struct Case {
-    pub pattern: String,
-    pub inputs: Vec<Vec<u8>>,
+pub(crate) struct Case {
+    pub(crate) pattern: String,
+    pub(crate) inputs: Vec<Vec<u8>>,
 }
 
 /// The given number of cases; the same for the same seed.
-pub fn cases(seed: u64, count: usize) -> Vec<Case> {
+pub(crate) fn cases(seed: u64, count: usize) -> Vec<Case> {
     let mut rng = Rng(seed);
     (0..count).map(|index| rng.case(index)).collect()
 }

@@ -1,0 +1,106 @@
+//! Kubernetes objects out of trees: strict, with every error at once.
+
+mod context;
+mod cursor;
+mod http;
+mod icmp;
+mod peers;
+mod policy;
+mod ports;
+mod selector;
+mod workload;
+
+use std::sync::Arc;
+
+pub(crate) use context::Context;
+pub(crate) use cursor::Cursor;
+
+use crate::{
+    diagnostic::{Code, ObjectRef},
+    input::Object,
+    options::CompileOptions,
+    resource::Resource,
+};
+
+/// Decodes one object. `None` when it is rejected, which the context says, or has no part in a decision.
+pub(crate) fn decode<'o>(object: &Object, options: &'o CompileOptions) -> (Context<'o>, Option<Resource>) {
+    let root = Cursor::root(&object.node);
+    let mut cx = Context::new(options, name_of(object), object.source.as_ref().map(Arc::clone));
+    let resource = dispatch(&mut cx, &root);
+    let resource = resource.filter(|_| !cx.has_errors());
+    (cx, resource)
+}
+
+/// The object's own name for itself, as far as it can be read.
+fn name_of(object: &Object) -> ObjectRef {
+    let text =
+        |node: Option<&crate::document::Node>| node.and_then(|node| node.as_str()).unwrap_or_default().to_owned();
+    let metadata = object.node.get("metadata");
+    ObjectRef {
+        kind: text(object.node.get("kind")),
+        namespace: text(metadata.and_then(|metadata| metadata.get("namespace"))),
+        name: text(metadata.and_then(|metadata| metadata.get("name"))),
+    }
+}
+
+fn dispatch(cx: &mut Context<'_>, root: &Cursor<'_>) -> Option<Resource> {
+    let kind = root.require(cx, "kind", Code::OBJECT)?.text(cx)?;
+    let api_version = root.require(cx, "apiVersion", Code::OBJECT)?.text(cx)?;
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    match (group, kind) {
+        ("cilium.io", "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy") => {
+            check_version(cx, root, api_version, "cilium.io/v2");
+            root.check_duplicates(cx);
+            policy::policy(cx, root, kind).map(Resource::Policy)
+        }
+        ("", "Pod" | "Namespace" | "Service") => {
+            check_version(cx, root, api_version, "v1");
+            root.check_duplicates(cx);
+            workload::workload(cx, root, kind)
+        }
+        ("cilium.io", "CiliumCIDRGroup" | "CiliumEgressGatewayPolicy" | "CiliumLocalRedirectPolicy")
+        | ("networking.k8s.io", "NetworkPolicy")
+        | ("policy.networking.k8s.io", "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy")
+        | ("", "Node") => {
+            cx.unsupported(root, &format!("the kind `{kind}`"));
+            None
+        }
+        ("discovery.k8s.io", "EndpointSlice") => {
+            cx.warning(
+                root,
+                Code::UNSUPPORTED,
+                "the backends of an `EndpointSlice` are ignored: backends come from the selector of the service",
+            );
+            None
+        }
+        (group, kind) if is_policy_kind(kind) => {
+            cx.error(
+                root,
+                Code::OBJECT,
+                format!("no `{kind}` is known in the group `{group}`"),
+            );
+            None
+        }
+        _ => {
+            cx.note(
+                root,
+                Code::SKIPPED,
+                format!("the kind `{kind}` has no part in a decision"),
+            );
+            None
+        }
+    }
+}
+
+/// A kind that would be a policy if only its group were right.
+fn is_policy_kind(kind: &str) -> bool {
+    kind.ends_with("NetworkPolicy")
+}
+
+fn check_version(cx: &mut Context<'_>, root: &Cursor<'_>, found: &str, expected: &str) {
+    if found != expected {
+        let at = root.get("apiVersion").unwrap_or_else(|| root.clone());
+        cx.error(&at, Code::OBJECT, format!("unknown version `{found}`"))
+            .help(format!("the version is `{expected}`"));
+    }
+}
