@@ -35,8 +35,8 @@ pub const VERSION: u32 = 1;
 pub struct Bundle {
     /// Always [`VERSION`].
     pub version: u32,
-    /// `sha256:<hex>` of the JSON form without this field. When present it must be right; when absent it is not
-    /// checked. It names the policy in metrics, logs and tools.
+    /// `sha256:<hex>` of the JSON text without this member, which is the first one if it is there. When present it must
+    /// be right; when absent nothing is checked. It names the policy in metrics, logs and tools.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing))]
     pub digest: Option<String>,
     /// How the policies are read.

@@ -64,14 +64,9 @@ impl Engine {
         if bundle.version != VERSION {
             errors.push(BundleError::Version { found: bundle.version });
         }
-        #[cfg(feature = "serde")]
-        let digest = bundle.digest.clone().unwrap_or_else(|| bundle.content_digest());
-        #[cfg(not(feature = "serde"))]
-        let digest = bundle.digest.clone().unwrap_or_default();
-
         let Bundle {
             version: _,
-            digest: _,
+            digest,
             options,
             selectors,
             policies,
@@ -96,7 +91,7 @@ impl Engine {
         let tables = RefCell::default();
         Ok(Self {
             options,
-            digest,
+            digest: digest.unwrap_or_default(),
             selectors,
             rules,
             identities,
@@ -105,7 +100,7 @@ impl Engine {
         })
     }
 
-    /// The digest of the bundle.
+    /// The digest of the bundle; empty if it has none, which is never so for one that was read from JSON.
     pub fn digest(&self) -> &str {
         &self.digest
     }

@@ -35,6 +35,13 @@ fn a_bundle_survives_the_round_trip_and_repeats_its_bytes() {
     let read = Bundle::from_json(&bytes).expect("our own bytes");
     assert_eq!(read.to_json(), bytes);
     assert_eq!(read.digest.as_deref(), Some(rich().content_digest().as_str()));
+    let unsealed = String::from_utf8(bytes).expect("JSON").replacen(
+        &format!("\"digest\":\"{}\",", rich().content_digest()),
+        "",
+        1,
+    );
+    let unsealed = Bundle::from_json(unsealed.as_bytes()).expect("a bundle without a digest");
+    assert_eq!(unsealed.digest, read.digest, "the digest is that of the bytes");
     assert_eq!(Engine::new(read).expect("engine").digest(), rich().content_digest());
 }
 
@@ -59,6 +66,9 @@ fn a_bundle_is_strict() {
         }
         assert!(Bundle::from_json(changed.as_bytes()).is_err(), "{why}");
     }
+    let spaced = json.replace("\"version\":1", "\"version\": 1");
+    let error = Bundle::from_json(spaced.as_bytes()).expect_err("reformatted");
+    assert!(matches!(error, BundleError::Digest { .. }), "{error}");
     let error = Bundle::from_json(b"{\"version\": 1, \"policies\": 5}").expect_err("wrong type");
     assert!(
         matches!(&error, BundleError::Json { reason } if reason.contains("line 1 column")),

@@ -1,0 +1,169 @@
+//! The headers of a request, read from the one buffer that the host hands over.
+
+use policy_core::HttpFacts;
+
+/// A header map in the encoding of proxy-wasm: the number of pairs, the lengths of each name and value, then the
+/// names and values, each followed by a zero byte. Numbers have 32 bits, least significant byte first.
+///
+/// Nothing is copied out of it, and nothing needs to be text.
+#[derive(Debug)]
+pub(crate) struct Headers {
+    raw: Vec<u8>,
+    count: usize,
+}
+
+impl Headers {
+    /// Takes over the bytes of a header map; `None` if they are not one. No bytes at all are an empty map.
+    pub(crate) fn new(raw: Vec<u8>) -> Option<Self> {
+        if raw.is_empty() {
+            return Some(Self { raw, count: 0 });
+        }
+        let count = usize::try_from(number(&raw, 0)?).ok()?;
+        let headers = Self { raw, count };
+        // A map that ends early would hide its last headers.
+        (headers.pairs().count() == count).then_some(headers)
+    }
+
+    /// All headers in their order, the pseudo-headers among them. Ends early where the map is damaged.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut lengths = LENGTHS_START;
+        let first = self
+            .count
+            .checked_mul(PAIR_LENGTHS)
+            .and_then(|size| size.checked_add(LENGTHS_START));
+        let mut next = first.unwrap_or(usize::MAX);
+        (0..self.count).map_while(move |_| {
+            let (name, after_name) = field(&self.raw, lengths, next)?;
+            let (value, after_value) = field(&self.raw, lengths.checked_add(4)?, after_name)?;
+            lengths = lengths.checked_add(PAIR_LENGTHS)?;
+            next = after_value;
+            Some((name, value))
+        })
+    }
+
+    fn first(&self, wanted: &[u8]) -> Option<&[u8]> {
+        self.pairs().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    }
+}
+
+/// Behind the number of pairs.
+const LENGTHS_START: usize = 4;
+/// The bytes that hold the two lengths of a pair.
+const PAIR_LENGTHS: usize = 8;
+
+/// The field at `start`, whose length stands at `length_at`, and where the next one starts.
+fn field(raw: &[u8], length_at: usize, start: usize) -> Option<(&[u8], usize)> {
+    let length = usize::try_from(number(raw, length_at)?).ok()?;
+    let end = start.checked_add(length)?;
+    raw.get(end).filter(|byte| **byte == 0)?;
+    Some((raw.get(start..end)?, end.checked_add(1)?))
+}
+
+fn number(raw: &[u8], at: usize) -> Option<u32> {
+    let bytes = raw.get(at..at.checked_add(4)?)?;
+    bytes.try_into().ok().map(u32::from_le_bytes)
+}
+
+impl HttpFacts for Headers {
+    fn method(&self) -> Option<&[u8]> {
+        self.first(b":method")
+    }
+
+    fn path(&self) -> Option<&[u8]> {
+        self.first(b":path")
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        self.first(b":authority")
+    }
+
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        let same = |other: &[u8]| other.eq_ignore_ascii_case(name.as_bytes());
+        self.pairs()
+            .filter(|(other, _)| same(other))
+            .for_each(|(_, value)| each(value));
+    }
+}
+
+/// The encoding of a header map, as a host makes it.
+#[cfg(test)]
+pub(crate) fn encode(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
+    let mut raw = u32::try_from(pairs.len()).expect("few").to_le_bytes().to_vec();
+    for (name, value) in pairs {
+        raw.extend(length(name));
+        raw.extend(length(value));
+    }
+    for bytes in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        raw.extend(*bytes);
+        raw.push(0);
+    }
+    raw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values(headers: &Headers, name: &str) -> Vec<Vec<u8>> {
+        let mut values = Vec::new();
+        headers.header_values(name, &mut |value| values.push(value.to_vec()));
+        values
+    }
+
+    #[test]
+    fn a_map_gives_pseudo_headers_and_every_value() {
+        let raw = encode(&[
+            (b":method", b"GET"),
+            (b":path", b"/a?b"),
+            (b"x-a", b"1"),
+            (b"X-A", b"\xff\xfe"),
+            (b"x-b", b""),
+        ]);
+        let headers = Headers::new(raw).expect("a map");
+        assert_eq!(
+            (headers.method(), headers.path()),
+            (Some(&b"GET"[..]), Some(&b"/a?b"[..]))
+        );
+        assert_eq!(headers.authority(), None, "absent");
+        assert_eq!(
+            values(&headers, "x-a"),
+            [&b"1"[..], b"\xff\xfe"],
+            "both, in order, in any case, not text"
+        );
+        assert_eq!(values(&headers, "x-b"), [b""], "present, though empty");
+        assert!(values(&headers, "x").is_empty(), "a prefix is another name");
+    }
+
+    #[test]
+    fn only_whole_maps_are_maps() {
+        let whole = encode(&[(b"a", b"1"), (b"b", b"2")]);
+        for length in 1..whole.len() {
+            assert!(Headers::new(whole[..length].to_vec()).is_none(), "cut at {length}");
+        }
+        assert!(Headers::new(whole).is_some());
+        assert!(
+            Headers::new(Vec::new()).is_some_and(|headers| headers.pairs().next().is_none()),
+            "no bytes, no headers"
+        );
+        assert!(Headers::new(vec![0; 4]).is_some(), "no pairs");
+        assert!(Headers::new(vec![0xff; 64]).is_none(), "lengths beyond the end");
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_host_encodes_is_read_back(pairs: Vec<(Vec<u8>, Vec<u8>)>) {
+            let borrowed: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+            let headers = Headers::new(encode(&borrowed)).expect("encoded by a host");
+            prop_assert_eq!(headers.pairs().collect::<Vec<_>>(), borrowed);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_read_or_refused(raw: Vec<u8>) {
+            if let Some(headers) = Headers::new(raw) {
+                headers.pairs().for_each(drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The HTTP filter: decides on each request, with what the network filter knows of its connection.
+
+use std::rc::Rc;
+
+use policy_core::{Destination, HttpFacts, HttpRequest, Scope};
+
+use crate::{
+    authority,
+    facts::{ConnectionDestination, ConnectionFacts},
+    headers::Headers,
+    host::{Action, Host, LocalReply, Stream},
+    metrics::Layer,
+    policy::{Current, Policy},
+    report::{HTTP_GUARD, Outcome, Refusal, tell_guard},
+    vm::Vm,
+};
+
+const FORBIDDEN: u32 = 403;
+const PERMISSION_DENIED: i32 = 7;
+const BODY: &[u8] = b"Access denied\r\n";
+
+/// One request.
+pub(crate) struct HttpFilter<H> {
+    vm: Rc<Vm<H>>,
+    current: Current,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    New,
+    Allowed,
+    Refused,
+}
+
+impl<H: Host> HttpFilter<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, current: Current) -> Self {
+        Self {
+            vm,
+            current,
+            state: State::New,
+        }
+    }
+
+    /// Decides on the request.
+    pub(crate) fn request_headers(&mut self) -> Action {
+        self.shielded(Self::decide)
+    }
+
+    /// Body and trailers pass if the headers did. They must not do so otherwise: going on with a later part of a
+    /// request would release its headers, too.
+    pub(crate) fn rest_of_request(&mut self) -> Action {
+        match self.state {
+            State::Allowed => Action::Continue,
+            State::Refused => Action::Pause,
+            // A host that skips the first callback does not get around the policy.
+            State::New => self.shielded(Self::decide),
+        }
+    }
+
+    fn shielded(&mut self, body: impl FnOnce(&mut Self) -> Action) -> Action {
+        let vm = Rc::clone(&self.vm);
+        vm.shield(|| body(self)).unwrap_or_else(|| {
+            self.state = State::Refused;
+            vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
+            Action::Pause
+        })
+    }
+
+    fn decide(&mut self) -> Action {
+        #[cfg(feature = "fault-injection")]
+        fault::inject(&self.vm.host);
+        let (scope, outcome) = match self.facts_and_outcome() {
+            Ok((scope, outcome)) => (Some(scope), outcome),
+            Err(refusal) => (None, refusal.into()),
+        };
+        if outcome.allows() {
+            self.allow(scope, &outcome)
+        } else {
+            self.refuse(scope, &outcome)
+        }
+    }
+
+    fn facts_and_outcome(&self) -> Result<(Scope, Outcome), Refusal> {
+        let policy = self.current.policy()?;
+        let facts = ConnectionFacts::take_over(&self.vm.host).ok_or(Refusal::NoConnectionFacts)?;
+        Ok((facts.scope, outcome(&self.vm.host, policy, &facts)))
+    }
+
+    fn allow(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+        let host = &self.vm.host;
+        outcome.show(host);
+        tell_guard(host, HTTP_GUARD, true);
+        self.vm.metrics.count_verdict(host, scope, Layer::L7, true);
+        self.state = State::Allowed;
+        Action::Continue
+    }
+
+    fn refuse(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+        let host = &self.vm.host;
+        self.state = State::Refused;
+        tell_guard(host, HTTP_GUARD, false);
+        outcome.show(host);
+        let reply = LocalReply {
+            status: FORBIDDEN,
+            details: &outcome.details(),
+            body: BODY,
+            grpc_status: PERMISSION_DENIED,
+        };
+        if host.reply(&reply).is_err() {
+            // Without an answer, the client learns at least that there will be none.
+            let _ = host.close(Stream::HttpRequest);
+        }
+        self.vm.metrics.count_verdict(host, scope, Layer::L7, false);
+        Action::Pause
+    }
+}
+
+/// What the policy says to the request. Its headers are fetched once, and only if they matter: that is the most
+/// expensive thing to ask of the host.
+fn outcome<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Outcome {
+    match facts.destination {
+        ConnectionDestination::Address(address) => {
+            let admission = policy
+                .engine
+                .admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
+            if admission.inspects_http() {
+                with_headers(host, |headers| admission.request(headers).into())
+            } else {
+                // The same for every request, so it may as well be one without anything.
+                admission.request(&HttpRequest::default()).into()
+            }
+        }
+        ConnectionDestination::Authority => with_headers(host, |headers| {
+            let Some((destination, port)) = headers.authority().and_then(|text| authority::parse(text, facts.port))
+            else {
+                return Refusal::BadAuthority.into();
+            };
+            policy
+                .engine
+                .admit(&facts.to(destination, port), facts.scope)
+                .request(headers)
+                .into()
+        }),
+    }
+}
+
+fn with_headers<H: Host>(host: &H, decide: impl FnOnce(&Headers) -> Outcome) -> Outcome {
+    match host.request_headers().ok().and_then(Headers::new) {
+        Some(headers) => decide(&headers),
+        None => Refusal::NoHeaders.into(),
+    }
+}
+
+/// A panic on demand, for the tests that show that it becomes a denial.
+#[cfg(feature = "fault-injection")]
+mod fault {
+    use super::{Headers, Host, HttpFacts};
+
+    #[expect(clippy::panic, reason = "panicking is what this is for")]
+    pub(super) fn inject<H: Host>(host: &H) {
+        let mut asked = false;
+        if let Some(headers) = host.request_headers().ok().and_then(Headers::new) {
+            headers.header_values("x-portcullis-fault", &mut |value| asked |= value == b"panic");
+        }
+        if asked {
+            panic!("panic on demand");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The policies of a VM: which one each plugin enforces now, and sharing between plugins that have the same.
+
+use core::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use policy_core::{Bundle, BundleError, Engine};
+
+use crate::{config::Settings, report::Refusal};
+
+/// A policy in force. It never changes: a new one takes its place.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) engine: Rc<Engine>,
+    pub(crate) settings: Settings,
+    /// Tells it from every other policy of this VM.
+    pub(crate) generation: u64,
+}
+
+/// What a root context enforces.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Current {
+    /// Nothing was configured yet: everything is denied.
+    #[default]
+    Absent,
+    /// Its configuration could not be brought into force, and there was no earlier one: everything is denied.
+    Broken,
+    /// This policy.
+    Active(Rc<Policy>),
+}
+
+impl Current {
+    /// The policy in force, or why there is none.
+    pub(crate) fn policy(&self) -> Result<&Rc<Policy>, Refusal> {
+        match self {
+            Self::Active(policy) => Ok(policy),
+            Self::Broken => Err(Refusal::BrokenConfiguration),
+            Self::Absent => Err(Refusal::NoPolicy),
+        }
+    }
+}
+
+/// One plugin by its name, through all its configurations.
+///
+/// A new configuration makes a new root context, while connections of the old one live on; here they learn of the
+/// new policy. But a new *stream* must ask its own root: if a configuration comes back while its old root still
+/// lives, Envoy takes that root and says nothing, so the policy configured last need not be the one in force.
+#[derive(Debug, Default)]
+pub(crate) struct Plugin {
+    name: Vec<u8>,
+    latest: RefCell<Option<Rc<Policy>>>,
+}
+
+impl Plugin {
+    /// The policy that new connections get.
+    pub(crate) fn latest(&self) -> Option<Rc<Policy>> {
+        self.latest.borrow().clone()
+    }
+
+    /// New connections get this policy. Returns whether they had another one before.
+    pub(crate) fn set_latest(&self, policy: &Rc<Policy>) -> bool {
+        // The old policy is dropped outside the borrow.
+        let old = self.latest.replace(Some(Rc::clone(policy)));
+        old.is_none_or(|old| old.generation != policy.generation)
+    }
+}
+
+/// All policies and plugins of a VM that are in use.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    plugins: RefCell<Vec<Weak<Plugin>>>,
+    policies: RefCell<Vec<Weak<Policy>>>,
+    generation: Cell<u64>,
+}
+
+impl Store {
+    /// The plugin of this name.
+    pub(crate) fn plugin(&self, name: &[u8]) -> Rc<Plugin> {
+        let mut plugins = self.plugins.borrow_mut();
+        plugins.retain(|plugin| plugin.strong_count() > 0);
+        if let Some(plugin) = plugins
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|plugin| plugin.name == name)
+        {
+            return plugin;
+        }
+        let plugin = Rc::new(Plugin {
+            name: name.to_vec(),
+            latest: RefCell::default(),
+        });
+        plugins.push(Rc::downgrade(&plugin));
+        plugin
+    }
+
+    /// The policy of a bundle and settings. What some plugin already enforces is not built again, so a network filter
+    /// and an HTTP filter that carry the same bundle share one engine.
+    ///
+    /// A bundle that was read from bytes has their digest; one without is never taken for another.
+    pub(crate) fn policy(&self, settings: Settings, bundle: Bundle) -> Result<Rc<Policy>, Vec<BundleError>> {
+        let enforced = |policy: &Rc<Policy>| bundle.digest.as_deref() == Some(policy.engine.digest());
+        let engine = match self.living().find(enforced) {
+            Some(policy) => Rc::clone(&policy.engine),
+            None => Rc::new(Engine::new(bundle)?),
+        };
+        let same = |policy: &Rc<Policy>| Rc::ptr_eq(&policy.engine, &engine) && policy.settings == settings;
+        if let Some(policy) = self.living().find(same) {
+            return Ok(policy);
+        }
+        let generation = self.generation.get().saturating_add(1);
+        let policy = Rc::new(Policy {
+            engine,
+            settings,
+            generation,
+        });
+        self.generation.set(generation);
+        self.policies.borrow_mut().push(Rc::downgrade(&policy));
+        Ok(policy)
+    }
+
+    fn living(&self) -> impl Iterator<Item = Rc<Policy>> {
+        let mut policies = self.policies.borrow_mut();
+        policies.retain(|policy| policy.strong_count() > 0);
+        let living: Vec<_> = policies.iter().filter_map(Weak::upgrade).collect();
+        living.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Outcomes, and how they become visible: filter state for the native guards and for access logs, reply details.
+
+use policy_core::{Decision, RuleRef, Verdict};
+
+use crate::host::Host;
+
+/// Filter state that the native guard behind the network filter matches: `allow` or `deny`.
+pub(crate) const L4_GUARD: &str = "portcullis_l4";
+/// Filter state that the native guard behind the HTTP filter matches: `allow` or `deny`.
+///
+/// It is another key than [`L4_GUARD`], because requests see the state of their connection.
+pub(crate) const HTTP_GUARD: &str = "portcullis_http";
+
+const VERDICT: &str = "portcullis_verdict";
+const REASON: &str = "portcullis_reason";
+const RULE: &str = "portcullis_rule";
+
+/// A denial by the plugin itself, because policy could not be asked or its answer could not be enforced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// There is no policy yet.
+    NoPolicy,
+    /// The only configuration so far could not be brought into force.
+    BrokenConfiguration,
+    /// Neither the configuration nor the listener says whose policy to ask.
+    UnknownDirection,
+    /// The metadata of the listener has a value that nobody defined.
+    BadListenerMetadata,
+    /// The connection has no destination with a port.
+    UnknownDestination,
+    /// The verdict depends on HTTP requests, but on this listener nobody looks at them.
+    HttpRequired,
+    /// The network filter did not run on the connection of this request.
+    NoConnectionFacts,
+    /// The host does not give the headers that the policy asks for.
+    NoHeaders,
+    /// The authority of the request is missing, or not one destination.
+    BadAuthority,
+    /// The plugin failed; the log says how.
+    InternalError,
+}
+
+impl Refusal {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPolicy => "no-policy",
+            Self::BrokenConfiguration => "broken-configuration",
+            Self::UnknownDirection => "unknown-direction",
+            Self::BadListenerMetadata => "bad-listener-metadata",
+            Self::UnknownDestination => "unknown-destination",
+            Self::HttpRequired => "http-required",
+            Self::NoConnectionFacts => "no-connection-facts",
+            Self::NoHeaders => "no-headers",
+            Self::BadAuthority => "bad-authority",
+            Self::InternalError => "internal-error",
+        }
+    }
+}
+
+/// What was decided and why, ready to be shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Outcome {
+    decision: Decision,
+    reason: &'static str,
+    rule: Option<RuleRef>,
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            decision: verdict.decision,
+            reason: verdict.reason.as_str(),
+            rule: verdict.rule,
+        }
+    }
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            decision: Decision::Deny,
+            reason: refusal.as_str(),
+            rule: None,
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn allows(&self) -> bool {
+        self.decision == Decision::Allow
+    }
+
+    /// The same denial, but with the rule that asked for it.
+    pub(crate) fn with_rule(self, rule: Option<RuleRef>) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// Writes the state that access logs show.
+    ///
+    /// Requests and their connection must not both do so: a request would overwrite the state of its connection, and
+    /// with it what other requests on it show.
+    pub(crate) fn show<H: Host>(&self, host: &H) {
+        // State that cannot be written is missing in a log; the verdict does not depend on it.
+        let _ = host.set_state(VERDICT, self.decision.as_str().as_bytes());
+        let _ = host.set_state(REASON, self.reason.as_bytes());
+        let _ = host.set_state(RULE, self.rule.as_ref().map_or("", RuleRef::as_str).as_bytes());
+    }
+
+    /// The details of a local reply: `portcullis_denied[<rule, else reason>]`, without blanks.
+    pub(crate) fn details(&self) -> String {
+        let cause = self.rule.as_ref().map_or(self.reason, RuleRef::as_str);
+        let blank = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
+        let mut details = String::from("portcullis_denied[");
+        details.extend(cause.chars().map(blank));
+        details.push(']');
+        details
+    }
+}
+
+/// Tells the native guard of this name. If that fails, the guard has nothing that says `allow`, and denies.
+pub(crate) fn tell_guard<H: Host>(host: &H, guard: &str, allows: bool) {
+    let value: &[u8] = if allows { b"allow" } else { b"deny" };
+    let _ = host.set_state(guard, value);
+}

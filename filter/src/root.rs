@@ -1,0 +1,190 @@
+//! The plugin in one VM: takes configurations, and makes the filters.
+
+use core::{
+    cell::{OnceCell, RefCell},
+    fmt,
+    hint::black_box,
+};
+use std::rc::Rc;
+
+use crate::{
+    config::Configuration,
+    host::{Host, HostError, Level},
+    http::HttpFilter,
+    policy::{Current, Plugin, Policy},
+    stream::NetworkFilter,
+    vm::Vm,
+};
+
+const PLUGIN_NAME: &str = "plugin_name";
+/// Only streams of HTTP filters have it.
+const REQUEST_PROTOCOL: &str = "request\0protocol";
+
+/// A root context: one configuration of one plugin.
+pub(crate) struct Root<H> {
+    vm: Rc<Vm<H>>,
+    plugin: OnceCell<Rc<Plugin>>,
+    current: RefCell<Current>,
+}
+
+/// Why a configuration does not come into force.
+enum ConfigureError {
+    /// Its bytes are wrong. The reason is a function of the bytes alone.
+    Invalid(String),
+    /// The host did not hand it over.
+    Unreadable(HostError),
+    /// The host handed over another size than it announced.
+    Truncated { announced: usize, received: usize },
+    /// There is no memory for it.
+    TooLarge { size: usize },
+}
+
+impl fmt::Display for ConfigureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(reason) => f.write_str(reason),
+            Self::Unreadable(error) => write!(f, "the host does not hand it over: {error}"),
+            Self::Truncated { announced, received } => write!(f, "{received} of {announced} bytes arrived"),
+            Self::TooLarge { size } => write!(f, "no memory for its {size} bytes"),
+        }
+    }
+}
+
+impl<H: Host> Root<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>) -> Self {
+        Self {
+            vm,
+            plugin: OnceCell::new(),
+            current: RefCell::default(),
+        }
+    }
+
+    /// Brings a configuration of this size into force, all or nothing.
+    ///
+    /// Envoy tries a configuration in a VM of its own before it reaches the workers. `false` there means that it is
+    /// refused and the old one stays; `false` *in a worker* means that traffic is no longer filtered. The two calls
+    /// look the same, so `false` is the answer only if the very same bytes must have been refused before. Everything
+    /// else (no memory beside the old policy, a panic) keeps the last good policy, or else denies everything.
+    pub(crate) fn configure(&self, size: usize) -> bool {
+        match self.vm.shield(|| self.try_configure(size)) {
+            Some(Ok(policy)) => {
+                self.vm.shield(|| self.announce(&policy));
+                true
+            }
+            Some(Err(ConfigureError::Invalid(reason))) => {
+                self.vm
+                    .shield(|| self.reject(Level::Error, &format!("configuration refused: {reason}")));
+                false
+            }
+            failed => {
+                let consequence = if self.keep_last_good() {
+                    "the last good policy stays in force"
+                } else {
+                    "everything is denied"
+                };
+                self.vm.shield(|| {
+                    let failure = failed
+                        .and_then(Result::err)
+                        .map_or("internal error".to_owned(), |e| e.to_string());
+                    self.reject(
+                        Level::Critical,
+                        &format!("configuration failed: {failure}; {consequence}"),
+                    );
+                });
+                true
+            }
+        }
+    }
+
+    fn try_configure(&self, size: usize) -> Result<Rc<Policy>, ConfigureError> {
+        let plugin = self.plugin.get_or_init(|| {
+            let name = self.vm.host.property(PLUGIN_NAME).ok().flatten().unwrap_or_default();
+            self.vm.store.plugin(&name)
+        });
+        let bytes = self.read(size)?;
+        let (settings, bundle) = Configuration::parse(&bytes).map_err(ConfigureError::Invalid)?;
+        // Building takes memory enough.
+        drop(bytes);
+        let policy = self.vm.store.policy(settings, bundle).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            ConfigureError::Invalid(errors.join("; "))
+        })?;
+        plugin.set_latest(&policy);
+        self.current.replace(Current::Active(Rc::clone(&policy)));
+        Ok(policy)
+    }
+
+    /// Goes on with the policy that this root has, or else with that of its predecessor; without any, everything is
+    /// denied. Returns whether there is one.
+    fn keep_last_good(&self) -> bool {
+        let mut current = self.current.borrow_mut();
+        if !matches!(*current, Current::Active(_)) {
+            let latest = self.plugin.get().and_then(|plugin| plugin.latest());
+            *current = latest.map_or(Current::Broken, Current::Active);
+        }
+        matches!(*current, Current::Active(_))
+    }
+
+    fn read(&self, size: usize) -> Result<Vec<u8>, ConfigureError> {
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        // The host copies the bytes into memory that it asks of this module; if there is none, that is the end of the
+        // VM. So ask first, and do not let the compiler find that nobody uses the answer.
+        let mut room = Vec::<u8>::new();
+        room.try_reserve_exact(size)
+            .map_err(|_| ConfigureError::TooLarge { size })?;
+        drop(black_box(room));
+        let bytes = self.vm.host.configuration(size).map_err(ConfigureError::Unreadable)?;
+        let received = bytes.len();
+        if received == size {
+            Ok(bytes)
+        } else {
+            Err(ConfigureError::Truncated {
+                announced: size,
+                received,
+            })
+        }
+    }
+
+    fn announce(&self, policy: &Policy) {
+        self.vm.metrics.show_generation(&self.vm.host, policy.generation);
+        let (digest, generation) = (policy.engine.digest(), policy.generation);
+        self.vm.host.log(
+            Level::Info,
+            &format!("policy {digest} is in force, generation {generation}"),
+        );
+    }
+
+    fn reject(&self, level: Level, message: &str) {
+        self.vm.metrics.count_rejection(&self.vm.host);
+        self.vm.host.log(level, message);
+    }
+
+    /// Whether the stream that the host is about to create is an HTTP request, else it is a connection.
+    pub(crate) fn is_http_stream(&self) -> bool {
+        self.vm
+            .shield(|| matches!(self.vm.host.property(REQUEST_PROTOCOL), Ok(Some(_))))
+            .unwrap_or_default()
+    }
+
+    /// For a new connection. That Envoy takes this root for it means that its policy is the one in force.
+    pub(crate) fn network_filter(&self) -> NetworkFilter<H> {
+        let current = self.current.borrow().clone();
+        if let (Current::Active(policy), Some(plugin)) = (&current, self.plugin.get())
+            && plugin.set_latest(policy)
+        {
+            self.vm
+                .shield(|| self.vm.metrics.show_generation(&self.vm.host, policy.generation));
+        }
+        NetworkFilter::new(Rc::clone(&self.vm), current, self.plugin.get().cloned())
+    }
+
+    /// For a new request.
+    pub(crate) fn http_filter(&self) -> HttpFilter<H> {
+        HttpFilter::new(Rc::clone(&self.vm), self.current.borrow().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+use super::*;
+use crate::fake::{self, Mood, Plugin};
+use crate::host::Action;
+
+const TIE: &str = "10.0.0.2:41000";
+const XWING: &str = "10.0.0.3:41000";
+const DEATHSTAR: &str = "10.0.0.1:80";
+const INGRESS: &str = r#""direction":"ingress","#;
+
+fn last_log(plugin: &Plugin) -> (Level, String) {
+    plugin.world.logs.borrow().last().cloned().expect("a line")
+}
+
+fn connects(plugin: &Plugin, source: &str) -> bool {
+    plugin.connect(source, DEATHSTAR).1 == Action::Continue
+}
+
+#[test]
+fn before_the_first_policy_everything_is_denied() {
+    let plugin = Plugin::unconfigured();
+    assert!(!connects(&plugin, TIE));
+    assert_eq!(plugin.world.state("portcullis_reason"), "no-policy");
+    assert_eq!(plugin.world.verdicts("unknown", "l4", "deny"), 1);
+    assert_eq!(plugin.get("deathstar", "/"), Action::Pause);
+    assert_eq!(plugin.world.state("portcullis_reason"), "no-policy");
+}
+
+#[test]
+fn wrong_bytes_are_refused_and_the_last_good_policy_stays() {
+    let plugin = Plugin::new(&fake::configuration(INGRESS));
+    let other_digest = fake::configuration("").replace(r#""bundle":{"#, r#""bundle":{"digest":"sha256:00","#);
+    let bad_pattern = fake::configuration("").replace("/exhaust", "(");
+    let dangling = fake::configuration("").replace(r#""identity":2"#, r#""identity":7"#);
+    for (count, (configuration, want)) in [
+        ("", "empty"),
+        ("{", "EOF"),
+        (other_digest.as_str(), "digest is sha256:00"),
+        (bad_pattern.as_str(), "`(`"),
+        (dangling.as_str(), "no identity number 7"),
+        (r#"{"version":1,"bundle":{"version":2}}"#, "bundle version 2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(!plugin.configure(configuration), "{want}");
+        let (level, line) = last_log(&plugin);
+        assert!(level == Level::Error && line.contains(want), "{want}: {line}");
+        assert_eq!(
+            plugin.world.metric("portcullis_config_rejected_total"),
+            count as u64 + 1
+        );
+        assert!(
+            connects(&plugin, TIE) && !connects(&plugin, XWING),
+            "{want}: the last good policy"
+        );
+    }
+    assert!(!plugin.configure(b"\xff\xfe\x00"), "not text");
+    assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 1);
+    assert_eq!(plugin.world.metric("portcullis_panics_total"), 0);
+}
+
+#[test]
+fn wrong_bytes_as_the_first_configuration_leave_no_policy() {
+    let plugin = Plugin::unconfigured();
+    assert!(!plugin.configure("{}"));
+    assert!(!connects(&plugin, TIE));
+    assert_eq!(plugin.world.state("portcullis_reason"), "no-policy");
+}
+
+#[test]
+fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
+    let good = fake::configuration(INGRESS);
+    let plugin = Plugin::new(&good);
+    let successor = Root::new(Rc::clone(&plugin.vm));
+    assert!(!successor.configure(0), "wrong bytes, but now it knows its plugin");
+    plugin.world.mood.set(Mood::Failing);
+    for root in [&plugin.root, &successor] {
+        assert!(root.configure(good.len()), "`false` would open the traffic of a worker");
+        let (level, line) = last_log(&plugin);
+        assert!(
+            level == Level::Critical && line.contains("host status 10") && line.contains("last good"),
+            "{line}"
+        );
+    }
+    plugin.world.mood.set(Mood::Helpful);
+    assert!(connects(&plugin, TIE) && !connects(&plugin, XWING));
+    assert_eq!(
+        successor.network_filter().new_connection(),
+        Action::Pause,
+        "still the xwing"
+    );
+    plugin.world.set("source.address", TIE);
+    assert_eq!(successor.network_filter().new_connection(), Action::Continue);
+}
+
+#[test]
+fn what_is_not_in_the_bytes_denies_if_there_is_no_good_policy() {
+    let good = fake::configuration(INGRESS);
+    for (mood, want) in [(Mood::Failing, "host status 10"), (Mood::Panicking, "internal error")] {
+        let plugin = Plugin::unconfigured();
+        *plugin.world.configuration.borrow_mut() = good.clone().into_bytes();
+        plugin.world.mood.set(mood);
+        assert!(
+            plugin.root.configure(good.len()),
+            "`false` would open the traffic of a worker"
+        );
+        plugin.world.mood.set(Mood::Helpful);
+        let line = last_log(&plugin).1;
+        assert!(line.contains(want) && line.contains("everything is denied"), "{line}");
+        assert!(!connects(&plugin, TIE));
+        assert_eq!(plugin.world.state("portcullis_reason"), "broken-configuration");
+        assert!(
+            plugin.configure(&good) && connects(&plugin, TIE),
+            "and the next one heals it"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_that_arrives_in_part_is_not_one() {
+    let plugin = Plugin::unconfigured();
+    let good = fake::configuration(INGRESS);
+    *plugin.world.configuration.borrow_mut() = good.clone().into_bytes();
+    assert!(plugin.root.configure(good.len() + 1));
+    assert!(last_log(&plugin).1.contains("bytes arrived"));
+    assert!(!connects(&plugin, TIE));
+    assert_eq!(plugin.world.state("portcullis_reason"), "broken-configuration");
+    assert!(plugin.root.configure(usize::MAX), "more than there is memory");
+    assert!(last_log(&plugin).1.contains("no memory"));
+    assert!(plugin.configure(&good));
+    assert!(connects(&plugin, TIE));
+}
+
+#[test]
+fn open_connections_follow_the_root_that_gets_the_new_ones() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    let (mut before, action) = plugin.connect(XWING, DEATHSTAR);
+    assert_eq!(action, Action::Continue, "no policy isolates the deathstar");
+    let (mut later, _) = plugin.connect(TIE, DEATHSTAR);
+
+    let successor = Root::new(Rc::clone(&plugin.vm));
+    let isolating = fake::configuration(INGRESS);
+    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
+    assert!(successor.configure(isolating.len()));
+    assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 2);
+    assert_eq!(
+        before.data(),
+        Action::Pause,
+        "the open connection is not allowed any more"
+    );
+    assert_eq!(later.data(), Action::Continue);
+    assert_eq!(
+        plugin.world.state("portcullis_reason"),
+        "allowed-by-rule",
+        "this one is, by the new policy"
+    );
+
+    // The old configuration comes back: Envoy takes its old root without a word.
+    assert!(connects(&plugin, XWING), "a new connection has the policy of its root");
+    assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 1);
+    assert_eq!(later.data(), Action::Continue);
+    assert_eq!(
+        plugin.world.state("portcullis_reason"),
+        "not-isolated",
+        "by the old policy again"
+    );
+}
+
+#[test]
+fn a_request_asks_its_own_root() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    plugin.world.listener("protocol", "http");
+    let successor = Root::new(Rc::clone(&plugin.vm));
+    let isolating = fake::configuration(INGRESS);
+    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
+    plugin.connect(XWING, DEATHSTAR);
+    assert!(successor.configure(isolating.len()));
+    assert_eq!(
+        successor.http_filter().request_headers(),
+        Action::Pause,
+        "the new policy, on an open connection"
+    );
+    assert_eq!(
+        plugin.get("deathstar", "/"),
+        Action::Continue,
+        "Envoy went back to the old one"
+    );
+}
+
+#[test]
+fn plugins_of_other_names_have_their_own_policy() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    plugin.world.set("plugin_name", "other");
+    let other = Root::new(Rc::clone(&plugin.vm));
+    let isolating = fake::configuration(INGRESS);
+    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
+    assert!(other.configure(isolating.len()));
+    assert!(
+        connects(&plugin, XWING),
+        "the policy of the first plugin is what it was"
+    );
+    assert_eq!(other.network_filter().new_connection(), Action::Pause);
+}
+
+#[test]
+fn only_http_streams_have_a_protocol() {
+    let plugin = Plugin::unconfigured();
+    assert!(!plugin.root.is_http_stream());
+    plugin.world.set("request.protocol", "HTTP/1.1");
+    assert!(plugin.root.is_http_stream());
+    plugin.world.set("request.protocol", "");
+    assert!(plugin.root.is_http_stream(), "empty is not absent");
+    for mood in [Mood::Absent, Mood::Failing, Mood::Panicking] {
+        plugin.world.mood.set(mood);
+        assert!(!plugin.root.is_http_stream());
+    }
+}
