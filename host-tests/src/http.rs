@@ -175,19 +175,10 @@ impl HttpStream {
     }
 
     fn settle_request(&mut self, machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
-        let answer = match answer {
-            Ok(answer) => answer.unwrap_or(0),
-            Err(trap) => return self.fail(machine, id, trap),
+        let http = match self.settle(machine, id, answer) {
+            Ok(http) => http,
+            Err(outcome) => return outcome,
         };
-        if let Some(end) = self.settle_end(machine, id) {
-            return end;
-        }
-        let Some(http) = machine.host().http(id) else {
-            return HttpOutcome::Reset;
-        };
-        if answer != 0 && !std::mem::take(&mut http.resumed) {
-            return HttpOutcome::Paused;
-        }
         // From here on the headers are on their way: later callbacks do not see them.
         http.request_visible = false;
         let body = http.request_body.take().unwrap_or_default();
@@ -195,6 +186,24 @@ impl HttpStream {
             headers: http.request.clone(),
             body,
         }
+    }
+
+    /// The exchange after a callback that let it go on, or how the callback ended or held it.
+    pub(crate) fn settle<'m>(
+        &mut self,
+        machine: &'m mut Machine,
+        id: u32,
+        answer: Result<Option<u32>, Trap>,
+    ) -> Result<&'m mut Http, HttpOutcome> {
+        let answer = answer.map_err(|trap| self.fail(machine, id, trap))?.unwrap_or(0);
+        if let Some(end) = self.settle_end(machine, id) {
+            return Err(end);
+        }
+        let http = machine.host().http(id).ok_or(HttpOutcome::Reset)?;
+        if answer != 0 && !std::mem::take(&mut http.resumed) {
+            return Err(HttpOutcome::Paused);
+        }
+        Ok(http)
     }
 
     /// Carries out a reset or a local reply that the plugin asked for.

@@ -18,11 +18,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without a body. The method `CONNECT` has no path: give an empty one.
+    /// A request without a body. The method `CONNECT` has no path, and HTTP/1.0 needs no authority: give empty ones.
     #[must_use]
     pub fn new(method: &str, authority: &str, path: &str) -> Self {
         let mut headers = Headers::default();
-        headers.add(b":authority", authority.as_bytes());
+        if !authority.is_empty() {
+            headers.add(b":authority", authority.as_bytes());
+        }
         if !path.is_empty() {
             headers.add(b":path", path.as_bytes());
         }

@@ -49,19 +49,10 @@ impl HttpStream {
     }
 
     fn settle_response(&mut self, machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
-        let answer = match answer {
-            Ok(answer) => answer.unwrap_or(0),
-            Err(trap) => return self.fail(machine, id, trap),
+        let http = match self.settle(machine, id, answer) {
+            Ok(http) => http,
+            Err(outcome) => return outcome,
         };
-        if let Some(end) = self.settle_end(machine, id) {
-            return end;
-        }
-        let Some(http) = machine.host().http(id) else {
-            return HttpOutcome::Reset;
-        };
-        if answer != 0 && !std::mem::take(&mut http.resumed) {
-            return HttpOutcome::Paused;
-        }
         http.response_visible = false;
         let body = http.response_body.take().unwrap_or_default();
         HttpOutcome::Continue {

@@ -25,22 +25,40 @@ use crate::{
 /// Decodes one object. `None` when it is rejected, which the context says, or has no part in a decision.
 pub(crate) fn decode<'o>(object: &Object, options: &'o CompileOptions) -> (Context<'o>, Option<Resource>) {
     let root = Cursor::root(&object.node);
-    let mut cx = Context::new(options, name_of(object), object.source.as_ref().map(Arc::clone));
+    let mut cx = Context::new(
+        options,
+        name_of(object, options),
+        object.source.as_ref().map(Arc::clone),
+    );
     let resource = dispatch(&mut cx, &root);
     let resource = resource.filter(|_| !cx.has_errors());
     (cx, resource)
 }
 
-/// The object's own name for itself, as far as it can be read.
-fn name_of(object: &Object) -> ObjectRef {
+/// The object's own name for itself, as far as it can be read, in the default namespace if it does not say which.
+fn name_of(object: &Object, options: &CompileOptions) -> ObjectRef {
     let text =
         |node: Option<&crate::document::Node>| node.and_then(|node| node.as_str()).unwrap_or_default().to_owned();
     let metadata = object.node.get("metadata");
+    let kind = text(object.node.get("kind"));
+    let written = text(metadata.and_then(|metadata| metadata.get("namespace")));
+    let default = options.default_namespace.as_deref().filter(|_| is_namespaced(&kind));
     ObjectRef {
-        kind: text(object.node.get("kind")),
-        namespace: text(metadata.and_then(|metadata| metadata.get("namespace"))),
+        namespace: match default {
+            Some(default) if written.is_empty() => default.to_owned(),
+            _ => written,
+        },
         name: text(metadata.and_then(|metadata| metadata.get("name"))),
+        kind,
     }
+}
+
+/// Of the kinds that have a part in a decision, those that live in a namespace.
+fn is_namespaced(kind: &str) -> bool {
+    matches!(
+        kind,
+        "CiliumNetworkPolicy" | "NetworkPolicy" | "Pod" | "Service" | "EndpointSlice"
+    )
 }
 
 fn dispatch(cx: &mut Context<'_>, root: &Cursor<'_>) -> Option<Resource> {

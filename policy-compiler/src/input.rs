@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Code, Diagnostic, Severity},
     document::{self, Entry, Node, Value},
-    source::Source,
+    source::{Location, Source},
 };
 
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
@@ -37,9 +37,9 @@ pub(crate) struct Object {
     pub(crate) source: Option<Arc<Source>>,
 }
 
-/// Input that could not be read at all.
+/// Input that could not be read at all; its source says why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read `{}`: {problem}", path.display())]
+#[error("cannot read `{}`", path.display())]
 pub struct InputError {
     path: PathBuf,
     #[source]
@@ -119,6 +119,10 @@ impl Input {
     }
 
     fn add_node(&mut self, node: Node, source: Option<&Arc<Source>>) {
+        if !matches!(node.value, Value::Map(_)) {
+            self.diagnostics.push(not_an_object(&node, source));
+            return;
+        }
         let Some(item_kind) = list_item_kind(&node) else {
             self.objects.push(Object {
                 node,
@@ -147,6 +151,15 @@ fn is_manifest(path: &Path) -> bool {
         .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str());
     !hidden && path.is_file() && extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+fn not_an_object(node: &Node, source: Option<&Arc<Source>>) -> Diagnostic {
+    let message = format!("expected an object, found {}", node.kind());
+    let mut diagnostic = Diagnostic::new(Severity::Error, Code::TYPE, message);
+    diagnostic.help("an object is a map with `apiVersion`, `kind` and `metadata`");
+    let place = source.zip(node.span);
+    diagnostic.location = place.map(|(source, span)| Location::new(Arc::clone(source), span));
+    diagnostic
 }
 
 /// For a list of objects: the kind of the items that do not name their own, if the list does. `None` for an object.
@@ -186,6 +199,8 @@ fn complete(entries: &mut Vec<Entry>, key: &str, value: Option<&Node>) {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
 
     fn kinds(input: &Input) -> Vec<String> {
@@ -230,6 +245,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_object_is_an_error_where_it_stands() {
+        for (text, want, why) in [
+            (
+                "hello",
+                "t:1:1: error[type]: expected an object, found a string",
+                "a text",
+            ),
+            (
+                "{kind: Pod}\n---\n[1]",
+                "t:3:1: error[type]: expected an object, found a list",
+                "a bare list",
+            ),
+            (
+                "{kind: List, items: [{kind: Pod}, 7]}",
+                "t:1:35: error[type]: expected an object, found a number",
+                "an item of a list",
+            ),
+            ("---\n---\n# nothing\n", "", "nothing is not wrong"),
+        ] {
+            let mut input = Input::new();
+            input.add_text("t", text);
+            let found: Vec<String> = input.diagnostics.iter().map(ToString::to_string).collect();
+            assert_eq!(found.join("\n"), want, "{why}");
+        }
+    }
+
+    #[test]
     fn folders_are_read_in_order() {
         let folder = tempfile::tempdir().expect("folder");
         for (name, kind) in [
@@ -247,13 +289,10 @@ mod tests {
         assert_eq!(kinds(&input), ["?.A", "?.B", "?.E"]);
 
         let empty = tempfile::tempdir().expect("folder");
-        assert!(
-            input
-                .add_path(empty.path())
-                .expect_err("empty")
-                .to_string()
-                .contains("no *.yaml")
-        );
+        let error = input.add_path(empty.path()).expect_err("empty");
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        assert!(source.contains("no *.yaml"), "{source}");
+        assert!(!error.to_string().contains(&source), "said once: {error}");
         assert!(input.add_path(&empty.path().join("none.yaml")).is_err());
         assert!(input.add_reader("bytes", &[0xff, 0xfe][..]).is_err(), "not UTF-8");
     }

@@ -28,6 +28,10 @@ pub struct CompileOptions {
     /// The name of this cluster.
     #[serde(skip, default = "default_cluster")]
     pub cluster: String,
+    /// The namespace of objects that need one and do not say which. Without it a policy that does not say is an error,
+    /// and any other object is in `default`.
+    #[serde(skip)]
+    pub default_namespace: Option<String>,
     /// Only what concerns these endpoints (`namespace/name`); absent for everything.
     #[serde(skip)]
     pub subjects: Option<Vec<String>>,
@@ -50,6 +54,7 @@ impl Default for CompileOptions {
             unresolved_services: UnresolvedServices::default(),
             network_policy: NetworkPolicyDialect::default(),
             cluster: default_cluster(),
+            default_namespace: None,
             subjects: None,
         }
     }

@@ -8,17 +8,20 @@ use std::{
 };
 
 use policy_compiler::{Code, CompileOptions, Compiled, Input, Validation, compile};
+use serde::Deserialize;
 use serde_json::Value;
 
-/// Lines where we reject on purpose what Cilium accepts.
-const STRICTER: [(&str, &str); 6] = [
-    ("i-0413-agent", "a leading zero makes a port octal"),
-    ("i-0413-cluster", "a leading zero makes a port octal"),
-    ("i-0473-agent", "an invalid host pattern would only fail in the proxy"),
-    ("i-0473-cluster", "an invalid host pattern would only fail in the proxy"),
-    ("spec-5.oct", "a leading zero makes a port octal"),
-    ("spec-6.10b", "an invalid host pattern would only fail in the proxy"),
-];
+/// An entry of the list of known differences, as far as it is about objects.
+#[derive(Deserialize)]
+struct Known {
+    corpus: String,
+    names: Vec<String>,
+    object: Option<String>,
+    ours: String,
+}
+
+/// Where we reject on purpose what a cluster accepts: corpus, line and object.
+type Stricter = BTreeSet<(String, String, String)>;
 
 #[derive(Default)]
 struct Counts {
@@ -27,7 +30,7 @@ struct Counts {
     rejected: usize,
     unsupported: usize,
     codes: BTreeMap<&'static str, usize>,
-    stricter: BTreeSet<&'static str>,
+    stricter: Stricter,
 }
 
 #[test]
@@ -39,12 +42,15 @@ fn objects_are_rejected_as_by_a_cluster() {
         .collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
     files.sort();
+    let known = stricter();
     let mut failures = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen = Stricter::new();
     for file in &files {
+        let corpus = file.file_name().unwrap_or_default().to_string_lossy();
         let mut counts = Counts::default();
         for line in fs::read_to_string(file).expect("readable").lines() {
-            check_line(&serde_json::from_str(line).expect("JSON"), &mut counts, &mut failures);
+            let line = serde_json::from_str(line).expect("JSON");
+            check_line(&corpus, &line, &known, &mut counts, &mut failures);
         }
         let Counts {
             lines,
@@ -56,12 +62,13 @@ fn objects_are_rejected_as_by_a_cluster() {
         } = counts;
         seen.extend(stricter);
         println!(
-            "{}: {lines} lines, {objects} objects, {rejected} rejected as expected, {unsupported} only unsupported, {codes:?}",
-            file.file_name().unwrap_or_default().display()
+            "{corpus}: {lines} lines, {objects} objects, {rejected} rejected as expected, {unsupported} only unsupported, {codes:?}"
         );
     }
-    for (line, why) in STRICTER.iter().filter(|(line, _)| !seen.contains(line)) {
-        failures.push(format!("{line}: no longer stricter ({why}): remove it from the list"));
+    for (corpus, line, object) in known.difference(&seen) {
+        failures.push(format!(
+            "{corpus}: {line}: {object} is no longer rejected: remove it from the list"
+        ));
     }
     assert!(
         failures.is_empty(),
@@ -80,7 +87,21 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-fn check_line(line: &Value, counts: &mut Counts, failures: &mut Vec<String>) {
+/// What the list of known differences says about objects.
+fn stricter() -> Stricter {
+    let list = include_str!("../../conformance/known-differences.toml");
+    let mut list: BTreeMap<String, Vec<Known>> = toml::from_str(list).expect("a list");
+    let entries = list.remove("difference").unwrap_or_default();
+    let about_objects = entries.into_iter().filter(|entry| entry.ours == "rejected");
+    let claims = about_objects.flat_map(|entry| {
+        let object = entry.object.expect("only objects are rejected");
+        let claim = move |name| (entry.corpus.clone(), name, object.clone());
+        entry.names.into_iter().map(claim)
+    });
+    claims.collect()
+}
+
+fn check_line(corpus: &str, line: &Value, known: &Stricter, counts: &mut Counts, failures: &mut Vec<String>) {
     let name = line["name"].as_str().unwrap_or_default();
     let compiled = compile_line(line);
     let expected: BTreeSet<&str> = line["rejected"]
@@ -94,6 +115,7 @@ fn check_line(line: &Value, counts: &mut Counts, failures: &mut Vec<String>) {
     counts.objects += line["objects"].as_array().map_or(0, Vec::len);
     for rejected in &compiled.rejected {
         let object = rejected.object.to_string();
+        let claim = (corpus.to_owned(), name.to_owned(), object.clone());
         let codes: BTreeSet<Code> = rejected.errors.iter().map(|error| error.code).collect();
         if expected.contains(object.as_str()) {
             counts.rejected += 1;
@@ -102,8 +124,8 @@ fn check_line(line: &Value, counts: &mut Counts, failures: &mut Vec<String>) {
                 .for_each(|code| *counts.codes.entry(code.as_str()).or_default() += 1);
         } else if codes.iter().all(|code| *code == Code::UNSUPPORTED) {
             counts.unsupported += 1;
-        } else if let Some((known, _)) = STRICTER.iter().find(|(known, _)| *known == name) {
-            counts.stricter.insert(known);
+        } else if known.contains(&claim) {
+            counts.stricter.insert(claim);
         } else {
             let errors: Vec<String> = rejected.errors.iter().map(ToString::to_string).collect();
             failures.push(format!("{name}: {object} should be accepted: {}", errors.join("; ")));

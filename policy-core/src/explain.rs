@@ -1,21 +1,20 @@
 //! Explanations: the walk of the engine once more, with an observer that remembers what nearly matched.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
-use core::fmt;
+mod words;
+
+use alloc::{string::String, vec::Vec};
+use core::{cmp::Reverse, fmt};
 
 use crate::{
-    bundle::{PortNumbers, PortPattern},
+    bundle::{PortPattern, ReservedEntity},
     engine::{
-        Connection, Engine, IdentityKind,
-        compile::{CompiledElement, CompiledPorts, PeerMatcher, PeerSet, PortSet},
-        resolve::{Match, Observer, Resolved, Side},
+        Connection, Engine, IdentityId, IdentityKind,
+        compile::{CompiledElement, PeerMatcher, PeerSet, PortSet},
+        resolve::{Observer, Resolved, Side},
     },
-    flow::{Direction, Flow, IcmpFamily, Peer},
-    http::{HttpFacts, HttpMiss, HttpPattern},
+    flow::{Flow, Peer},
+    http::{HttpFacts, HttpPattern},
+    labels::{Label, Source},
     verdict::{RuleRef, Verdict},
 };
 
@@ -26,7 +25,7 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// The rules that isolate the subject in this direction.
     pub isolated_by: Vec<RuleRef>,
-    /// For a denial that no deny rule made: the allow rule that got furthest.
+    /// For a denial that no deny rule made: the allow rule that came closest.
     pub nearest: Option<NearMiss>,
 }
 
@@ -95,17 +94,33 @@ impl Engine {
     }
 }
 
-/// Keeps the miss that met the most conditions; the first of several.
+/// Keeps the miss that came closest; the first of several.
 struct Nearest<'a, 'f> {
     side: &'a Side<'a, 'f>,
-    best: Option<(usize, NearMiss)>,
+    best: Option<(Rank, NearMiss)>,
 }
 
-/// An HTTP rule that misses met peer and port before; so it ranks above every rule that misses one of these.
-const HTTP_RANK: usize = 4;
+/// How far a rule got: a rule is checked for its peers, then its ports, then its requests. Greater is closer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It is for other peers.
+    Peer {
+        closeness: Reverse<Distance>,
+        port_matches: bool,
+        /// Of several equally close, the one that shares more with the peer.
+        met: usize,
+    },
+    /// It is for this peer, and for other ports.
+    Port { protocol_matches: bool },
+    /// It is for this peer and port, and for other requests.
+    Http {
+        /// How many conditions of the request held.
+        met: usize,
+    },
+}
 
 impl Nearest<'_, '_> {
-    fn offer(&mut self, rank: usize, rule: &RuleRef, missed: impl FnOnce() -> Missed) {
+    fn offer(&mut self, rank: Rank, rule: &RuleRef, missed: impl FnOnce() -> Missed) {
         if self.best.as_ref().is_none_or(|(best, _)| rank > *best) {
             self.best = Some((
                 rank,
@@ -118,9 +133,9 @@ impl Nearest<'_, '_> {
     }
 
     fn http_missed(&mut self, pattern: &HttpPattern, facts: &dyn HttpFacts) {
-        if let Some((miss, held)) = pattern.first_miss(facts) {
-            self.offer(HTTP_RANK.saturating_add(held), &pattern.rule, || {
-                Missed::Http(http_words(miss, facts))
+        if let Some((miss, met)) = pattern.first_miss(facts) {
+            self.offer(Rank::Http { met }, &pattern.rule, || {
+                Missed::Http(words::http(miss, facts))
             });
         }
     }
@@ -129,155 +144,88 @@ impl Nearest<'_, '_> {
 impl Observer for Nearest<'_, '_> {
     fn missed(&mut self, element: &CompiledElement, peer_matches: bool, port_matches: bool) {
         let side = self.side;
-        match (peer_matches, port_matches) {
-            (true, _) => self.offer(2, &element.rule, || Missed::Port(port_words(side, &element.ports))),
-            (false, true) => self.offer(1, &element.rule, || Missed::Peer(peer_words(side, &element.peers))),
-            (false, false) => self.offer(0, &element.rule, || Missed::Peer(peer_words(side, &element.peers))),
+        if peer_matches {
+            let protocol_matches = names_protocol(side, &element.ports);
+            self.offer(Rank::Port { protocol_matches }, &element.rule, || {
+                Missed::Port(words::port(side, &element.ports))
+            });
+        } else {
+            let closest = closest(side, &element.peers);
+            let (distance, met) = closest.map_or((Distance::Elsewhere, 0), |(_, distance, met)| (distance, met));
+            let rank = Rank::Peer {
+                closeness: Reverse(distance),
+                port_matches,
+                met,
+            };
+            self.offer(rank, &element.rule, || {
+                Missed::Peer(closest.map_or_else(words::nobody, |(matcher, ..)| words::peer(side, matcher)))
+            });
         }
     }
 }
 
-fn peer_words(side: &Side<'_, '_>, peers: &PeerSet) -> String {
-    let PeerSet::OneOf(matchers) = peers else {
-        return "the rule is for every peer".into();
-    };
-    let words = |matcher| matcher_words(side, matcher);
-    // Of several selectors, the one with the fewest unmet requirements.
-    let closest = matchers.iter().min_by_key(|matcher| match matcher {
-        PeerMatcher::Selector(index) => unmet(side, *index),
-        PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_) => 1,
-        PeerMatcher::Entity(_) => 2,
+fn names_protocol(side: &Side<'_, '_>, ports: &PortSet) -> bool {
+    let PortSet::OneOf(rules) = ports else { return true };
+    let mut patterns = rules.iter().flat_map(|rule| &rule.patterns);
+    patterns.any(|pattern| matches!(pattern, PortPattern::Port { protocol, .. } if *protocol == side.flow.protocol))
+}
+
+/// How much would have to change for a peer to match.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Distance {
+    /// This many conditions on a peer of this kind.
+    Conditions(usize),
+    /// It would have to be one of those that have a name of their own, like the host.
+    Entity,
+    /// It would have to be in the cluster instead of outside, or the other way round.
+    Elsewhere,
+}
+
+/// The matcher that came closest, how far away it is and how many of its conditions hold. None if there is none.
+fn closest<'p>(side: &Side<'_, '_>, peers: &'p PeerSet) -> Option<(&'p PeerMatcher, Distance, usize)> {
+    let PeerSet::OneOf(matchers) = peers else { return None };
+    let measured = matchers.iter().map(|matcher| {
+        let (distance, met) = distance(side, matcher);
+        (matcher, distance, met)
     });
-    closest.map_or_else(|| "the rule names no peer at all".into(), words)
+    measured.min_by_key(|(_, distance, met)| (*distance, Reverse(*met)))
 }
 
-fn unmet(side: &Side<'_, '_>, selector: u32) -> usize {
-    match (side.flow.peer, side.engine.selector(selector)) {
-        (Peer::Identity(peer), Some(selector)) => {
-            let labels = side.engine.labels(peer);
-            selector
-                .requirements()
-                .iter()
-                .filter(|requirement| !requirement.matches(labels))
-                .count()
-        }
-        _ => usize::MAX,
-    }
-}
-
-fn matcher_words(side: &Side<'_, '_>, matcher: &PeerMatcher) -> String {
-    let peer = peer_name(side);
-    match matcher {
-        PeerMatcher::Selector(index) => match (side.flow.peer, side.engine.selector(*index)) {
-            (Peer::Identity(id), Some(selector)) => {
-                let labels = side.engine.labels(id);
-                selector.first_unmet(labels).map_or_else(String::new, |requirement| {
-                    match labels.with_key(requirement.key().key()).next() {
-                        Some(label) => format!("the peer has {label}, wanted {requirement}"),
-                        None => format!(
-                            "the peer has no label {}, wanted {requirement}",
-                            requirement.key().key()
-                        ),
-                    }
-                })
-            }
-            _ => format!("{peer}, and its labels are not known"),
-        },
-        PeerMatcher::Entity(entity) => format!("{peer}, which is not the entity {}", entity.as_str()),
-        PeerMatcher::Cidr { prefix, except } if except.is_empty() => format!("{peer}, which is not in {prefix}"),
-        PeerMatcher::Cidr { prefix, except } => {
-            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-            format!("{peer}, which is not in {prefix} except {}", except.join(", "))
-        }
-        PeerMatcher::Fqdn(pattern) => match side.flow.peer {
-            Peer::Name(_) => format!("{peer}, which does not match {pattern}"),
-            _ => format!("{peer}, and no DNS answer is known that gives it for {pattern}"),
-        },
-    }
-}
-
-fn peer_name(side: &Side<'_, '_>) -> String {
-    match side.flow.peer {
-        Peer::Name(name) => format!("the peer is {}", String::from_utf8_lossy(name)),
-        Peer::Unknown => "the peer is not known".into(),
-        Peer::Identity(id) => match side.engine.identities().kind(id) {
-            IdentityKind::InCluster => "the peer is in the cluster".into(),
-            IdentityKind::External { .. } => "the peer is outside the cluster".into(),
-        },
-    }
-}
-
-fn port_words(side: &Side<'_, '_>, ports: &PortSet) -> String {
-    let Flow { protocol, port, .. } = *side.flow;
-    let PortSet::OneOf(rules) = ports else {
-        return "the rule is for every port".into();
-    };
-    let patterns: Vec<&PortPattern> = rules.iter().flat_map(|rule: &CompiledPorts| &rule.patterns).collect();
-    let of_protocol =
-        |pattern: &&&PortPattern| matches!(pattern, PortPattern::Port { protocol: p, .. } if *p == protocol);
-    let Some(pattern) = patterns.iter().find(of_protocol).or(patterns.first()) else {
-        return "the rule names no port at all".into();
-    };
-    match pattern {
-        PortPattern::Icmp { family, message_type } => {
-            let name = match family {
-                IcmpFamily::V4 => "ICMP",
-                IcmpFamily::V6 => "ICMPv6",
+fn distance(side: &Side<'_, '_>, matcher: &PeerMatcher) -> (Distance, usize) {
+    let selected = |index| Some((side.engine.selector(index)?, side.engine.labels(workload(side)?)));
+    let distance = match matcher {
+        PeerMatcher::Selector(index) => {
+            let Some((selector, labels)) = selected(*index) else {
+                return (Distance::Elsewhere, 0);
             };
-            let wanted = message_type.map_or_else(|| "any type".into(), |wanted| format!("type {wanted}"));
-            format!("{protocol} {port} is not {name} of {wanted}")
+            let all = selector.requirements();
+            let met = all.iter().filter(|requirement| requirement.matches(labels)).count();
+            return (Distance::Conditions(all.len().saturating_sub(met)), met);
         }
-        PortPattern::Port { protocol: wanted, .. } if *wanted != protocol => {
-            format!("protocol {protocol} is not {wanted}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Range(first, last),
-            ..
-        } if first == last => {
-            format!("port {port} is not {first}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Range(first, last),
-            ..
-        } => {
-            format!("port {port} is outside {first}-{last}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Named { name, .. },
-            ..
-        } => {
-            let owner = match side.flow.direction {
-                Direction::Ingress => "the endpoint",
-                Direction::Egress => "the destination",
-            };
-            match side.port(pattern) {
-                Match::Unknown => format!("the ports of {owner} are not known, wanted the one named {name}"),
-                _ => format!("port {port} is not the one that {owner} names {name}"),
-            }
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::All,
-            ..
-        } => format!("protocol {protocol} does not match"),
-    }
+        PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_) if !is_in_cluster(side) => Distance::Conditions(1),
+        PeerMatcher::Entity(entity) if is_world(*entity) != is_in_cluster(side) => Distance::Entity,
+        PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_) | PeerMatcher::Entity(_) => Distance::Elsewhere,
+    };
+    (distance, 0)
 }
 
-fn http_words(miss: HttpMiss<'_>, facts: &dyn HttpFacts) -> String {
-    let differs = |what: &str, value: Option<&[u8]>, pattern: &str| match value {
-        Some(value) => format!("{what} {} is not {pattern}", String::from_utf8_lossy(value)),
-        None => format!("the request has no {what}, wanted {pattern}"),
+fn is_world(entity: ReservedEntity) -> bool {
+    matches!(
+        entity,
+        ReservedEntity::World | ReservedEntity::WorldIpv4 | ReservedEntity::WorldIpv6
+    )
+}
+
+fn is_in_cluster(side: &Side<'_, '_>) -> bool {
+    matches!(side.flow.peer, Peer::Identity(id) if matches!(side.engine.identities().kind(id), IdentityKind::InCluster))
+}
+
+/// The peer, if it is known by labels that somebody gave it: neither outside the cluster nor a part of it.
+fn workload(side: &Side<'_, '_>) -> Option<IdentityId> {
+    let Peer::Identity(id) = side.flow.peer else {
+        return None;
     };
-    match miss {
-        HttpMiss::Method(pattern) => differs("method", facts.method(), pattern.source()),
-        HttpMiss::Path(pattern) => differs("path", facts.path(), pattern.source()),
-        HttpMiss::Host(pattern) => differs("host", facts.authority(), pattern.source()),
-        HttpMiss::HeaderMissing(header) => format!("header {} is missing", header.name),
-        HttpMiss::HeaderDiffers(header) => {
-            format!(
-                "header {} is not `{}`",
-                header.name,
-                header.value.as_deref().unwrap_or_default()
-            )
-        }
-    }
+    let is_reserved = |label: &Label| label.source().as_str() == Source::RESERVED;
+    let has_name = side.engine.labels(id).iter().any(is_reserved);
+    (is_in_cluster(side) && !has_name).then_some(id)
 }

@@ -96,7 +96,7 @@ impl<'a> Cursor<'a> {
 
     /// Checks that this is a map whose fields are all known; says so where it is not.
     pub(crate) fn fields(&self, cx: &mut Context<'_>, known: &[&str]) {
-        let Some(entries) = self.map(cx) else { return };
+        let Some(entries) = self.map_entries(cx) else { return };
         for entry in entries {
             if !known.contains(&entry.key.as_str()) {
                 let diagnostic = cx.unknown_field(&self.key_of(entry), &entry.key);
@@ -145,12 +145,17 @@ impl<'a> Cursor<'a> {
 
     /// The entries, or an error if this is no map. Entries with a null value are left out.
     pub(crate) fn entries(&self, cx: &mut Context<'_>) -> Vec<(&'a str, Self)> {
-        let entries = self.map(cx).unwrap_or_default().iter();
+        let entries = self.map_entries(cx).unwrap_or_default().iter();
         let present = entries.filter(|entry| entry.value.value != Value::Null);
         present.map(|entry| (entry.key.as_str(), self.entry(entry))).collect()
     }
 
-    fn map(&self, cx: &mut Context<'_>) -> Option<&'a [Entry]> {
+    /// This place if it is a map, or an error.
+    pub(crate) fn map(&self, cx: &mut Context<'_>) -> Option<Self> {
+        self.map_entries(cx).map(|_| self.clone())
+    }
+
+    fn map_entries(&self, cx: &mut Context<'_>) -> Option<&'a [Entry]> {
         match &self.node.value {
             Value::Map(entries) => Some(entries),
             _ => self.wrong(cx, "a map"),

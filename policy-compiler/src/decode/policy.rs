@@ -44,17 +44,17 @@ const EGRESS_DENY: Section = Section {
 pub(super) fn policy(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<Policy> {
     root.fields(cx, &["apiVersion", "kind", "metadata", "spec", "specs", "status"]);
     let (namespace, name) = metadata(cx, root, kind);
-    let rules = rules(cx, root, namespace);
+    let rules = rules(cx, root, namespace.as_deref());
     Some(Policy {
         kind: kind.to_owned(),
-        namespace: namespace?.to_owned(),
+        namespace: namespace?,
         name: name?.to_owned(),
         rules,
     })
 }
 
 /// Namespace and name. Without a namespace the policy applies to all of them, like the cluster-wide kind.
-fn metadata<'a>(cx: &mut Context<'_>, root: &Cursor<'a>, kind: &str) -> (Option<&'a str>, Option<&'a str>) {
+fn metadata<'a>(cx: &mut Context<'_>, root: &Cursor<'a>, kind: &str) -> (Option<String>, Option<&'a str>) {
     let Some(metadata) = root.require(cx, "metadata", Code::A1) else {
         return (None, None);
     };
@@ -67,9 +67,8 @@ fn metadata<'a>(cx: &mut Context<'_>, root: &Cursor<'a>, kind: &str) -> (Option<
     {
         cx.unsupported(&mode, &format!("the annotation `{MODE_ANNOTATION}`"));
     }
-    let namespace = metadata
-        .text_of(cx, "namespace")
-        .filter(|namespace| !namespace.is_empty());
+    metadata.text_of(cx, "namespace");
+    let namespace = Some(cx.object().namespace.clone()).filter(|namespace| !namespace.is_empty());
     if kind == "CiliumClusterwideNetworkPolicy" {
         cx.unsupported(root, &format!("the kind `{kind}`"));
         return (None, name);
@@ -79,7 +78,7 @@ fn metadata<'a>(cx: &mut Context<'_>, root: &Cursor<'a>, kind: &str) -> (Option<
             &metadata,
             &format!("a `{kind}` without namespace, which applies to every namespace,"),
         )
-        .help("set `metadata.namespace`");
+        .help("set `metadata.namespace`, or name a namespace with `-n` as for kubectl");
     }
     (namespace, name)
 }

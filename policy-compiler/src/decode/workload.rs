@@ -6,12 +6,12 @@ use policy_core::{Protocol, bundle::NamedPort};
 
 use super::{Context, Cursor};
 use crate::{
-    diagnostic::Code,
+    diagnostic::{Code, ObjectRef},
     resource::{Namespace, Pod, Resource, Service, ServicePort, TargetPort},
 };
 
 pub(super) fn workload(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<Resource> {
-    let metadata = root.require(cx, "metadata", Code::MISSING_FIELD)?;
+    let metadata = root.require(cx, "metadata", Code::MISSING_FIELD)?.map(cx)?;
     let name = metadata.require(cx, "name", Code::MISSING_FIELD)?.text(cx)?;
     let labels = texts(cx, &metadata, "labels");
     match kind {
@@ -24,10 +24,11 @@ pub(super) fn workload(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> O
     }
 }
 
-/// The namespace and name. An object without namespace is in `default`, as for every Kubernetes tool.
+/// The namespace and name. An object without namespace is in `default`, as for every Kubernetes tool, unless the
+/// options name another.
 fn full_name(cx: &mut Context<'_>, metadata: &Cursor<'_>) -> (String, String) {
-    let mut text = |key| metadata.text_of(cx, key).unwrap_or_default().to_owned();
-    let (namespace, name) = (text("namespace"), text("name"));
+    metadata.text_of(cx, "namespace");
+    let ObjectRef { namespace, name, .. } = cx.object().clone();
     (
         if namespace.is_empty() {
             "default".to_owned()
@@ -45,8 +46,7 @@ fn pod(
     labels: BTreeMap<String, String>,
 ) -> Option<Resource> {
     let (namespace, name) = full_name(cx, metadata);
-    let spec = root.get("spec");
-    let status = root.get("status");
+    let [spec, status] = ["spec", "status"].map(|key| root.get(key).and_then(|value| value.map(cx)));
     let account = spec.as_ref().and_then(|spec| spec.text_of(cx, "serviceAccountName"));
     let host_network = spec
         .as_ref()
@@ -81,7 +81,8 @@ fn pod_addresses(cx: &mut Context<'_>, status: &Cursor<'_>) -> Vec<IpAddr> {
         .into_iter()
         .collect();
     for item in status.items_of(cx, "podIPs") {
-        addresses.extend(item.get("ip").and_then(|ip| address(cx, &ip)));
+        let ip = item.map(cx).and_then(|item| item.get("ip"));
+        addresses.extend(ip.and_then(|ip| address(cx, &ip)));
     }
     addresses.sort_unstable();
     addresses.dedup();
@@ -102,7 +103,8 @@ fn address(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IpAddr> {
 fn named_ports(cx: &mut Context<'_>, spec: &Cursor<'_>) -> Vec<NamedPort> {
     let mut ports: Vec<NamedPort> = Vec::new();
     for container in spec.items_of(cx, "containers") {
-        for at in container.items_of(cx, "ports") {
+        let items = container.map(cx).map(|container| container.items_of(cx, "ports"));
+        for at in items.unwrap_or_default() {
             let Some(new) = named_port(cx, &at) else { continue };
             match ports
                 .iter_mut()
@@ -126,6 +128,7 @@ fn named_ports(cx: &mut Context<'_>, spec: &Cursor<'_>) -> Vec<NamedPort> {
 }
 
 fn named_port(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<NamedPort> {
+    let at = &at.map(cx)?;
     let name = at.text_of(cx, "name").filter(|name| !name.is_empty())?;
     let number = at.require(cx, "containerPort", Code::MISSING_FIELD)?;
     let port = port_number(cx, &number)?;
@@ -165,7 +168,7 @@ fn protocol(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<Protocol> {
 
 fn service(cx: &mut Context<'_>, root: &Cursor<'_>, metadata: &Cursor<'_>) -> Option<Resource> {
     let (namespace, name) = full_name(cx, metadata);
-    let spec = root.require(cx, "spec", Code::MISSING_FIELD)?;
+    let spec = root.require(cx, "spec", Code::MISSING_FIELD)?.map(cx)?;
     let mut addresses: Vec<IpAddr> = spec
         .get("clusterIP")
         .and_then(|ip| cluster_address(cx, &ip))
@@ -205,7 +208,7 @@ fn cluster_address(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IpAddr> {
 }
 
 fn service_port(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<ServicePort> {
-    let number = at.require(cx, "port", Code::MISSING_FIELD)?;
+    let number = at.map(cx)?.require(cx, "port", Code::MISSING_FIELD)?;
     let port = port_number(cx, &number)?;
     let protocol = protocol(cx, at)?;
     let target = match at.get("targetPort") {

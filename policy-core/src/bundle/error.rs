@@ -19,7 +19,9 @@ pub enum BundleError {
         found: u32,
     },
     /// The content is not what the digest says.
-    #[error("bundle digest is {found}, but its content has {computed}: it was changed or reformatted after it was made")]
+    #[error(
+        "bundle digest is {found}, but its content has {computed}: it was changed or reformatted after it was made"
+    )]
     Digest {
         /// The digest in the bundle.
         found: String,

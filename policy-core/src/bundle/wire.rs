@@ -2,7 +2,8 @@
 //!
 //! The digest is over the bytes: the JSON text without its first member, which is the digest. So whoever reads a bundle
 //! checks it in one pass and needs no way to write it again; and a bundle that was reformatted on its way is refused,
-//! since nobody can tell what else was changed.
+//! since nobody can tell what else was changed. Blanks around the text, like the line break at the end of a file, do not
+//! belong to it.
 
 use alloc::{
     format,
@@ -18,15 +19,20 @@ impl Bundle {
     /// Reads a bundle and checks its version and, if it carries one, its digest. The bundle that is returned always
     /// has the digest of the bytes.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BundleError> {
-        let json = |error: serde_json::Error| BundleError::Json { reason: error.to_string() };
+        let json = |error: serde_json::Error| BundleError::Json {
+            reason: error.to_string(),
+        };
         let bundle: Self = serde_json::from_slice(bytes).map_err(json)?;
         if bundle.version != VERSION {
             return Err(BundleError::Version { found: bundle.version });
         }
-        let computed = digest_of(bytes, bundle.digest.as_deref());
+        let computed = digest_of(bytes.trim_ascii(), bundle.digest.as_deref());
         match bundle.digest {
             Some(found) if found != computed => Err(BundleError::Digest { found, computed }),
-            Some(_) | None => Ok(Self { digest: Some(computed), ..bundle }),
+            Some(_) | None => Ok(Self {
+                digest: Some(computed),
+                ..bundle
+            }),
         }
     }
 

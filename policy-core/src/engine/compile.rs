@@ -203,7 +203,11 @@ impl Compiler<'_> {
             Some(rules) => {
                 let rules = rules.into_iter().enumerate();
                 let place = |i, rule: &PortRule| format!("{at}.{}[{i}]", list_of(rule));
-                PortSet::OneOf(rules.map(|(i, rule)| self.ports(action, place(i, &rule), rule)).collect())
+                PortSet::OneOf(
+                    rules
+                        .map(|(i, rule)| self.ports(action, place(i, &rule), rule))
+                        .collect(),
+                )
             }
         };
         CompiledElement {

@@ -129,7 +129,10 @@ impl Identities {
                 continue;
             };
             if is_world(self.labels(id)) {
-                labelled.entry(prefix.trunc()).or_default().extend(self.labels(id).iter().cloned());
+                labelled
+                    .entry(prefix.trunc())
+                    .or_default()
+                    .extend(self.labels(id).iter().cloned());
             } else {
                 self.claim(prefix, id, &at, errors);
             }
@@ -154,12 +157,19 @@ impl Identities {
         stack: Stack,
     ) {
         let mut known: BTreeMap<IpNet, Vec<String>> = BTreeMap::new();
-        for prefix in rules.iter().flat_map(CompiledRule::prefixes).chain(labelled.keys().copied()) {
+        for prefix in rules
+            .iter()
+            .flat_map(CompiledRule::prefixes)
+            .chain(labelled.keys().copied())
+        {
             known.entry(prefix.trunc()).or_default();
         }
         for (name, addresses) in names {
             for address in addresses {
-                known.entry(IpNet::from(address.to_canonical())).or_default().push(name.clone());
+                known
+                    .entry(IpNet::from(address.to_canonical()))
+                    .or_default()
+                    .push(name.clone());
             }
         }
         for (prefix, names) in known {
@@ -178,7 +188,11 @@ impl Identities {
         // A bundle cannot hold 2³² identities: it would not fit into any memory.
         let id = IdentityId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let kind = IdentityKind::External { prefix, names };
-        self.entries.push(Entry { labels, ports: Vec::new(), kind });
+        self.entries.push(Entry {
+            labels,
+            ports: Vec::new(),
+            kind,
+        });
         id
     }
 
@@ -224,7 +238,9 @@ impl Identities {
 type Labelled = BTreeMap<IpNet, Vec<Label>>;
 
 fn is_world(labels: &Labels) -> bool {
-    ["world", "world-ipv4", "world-ipv6"].into_iter().any(|name| labels.has_reserved(name))
+    ["world", "world-ipv4", "world-ipv6"]
+        .into_iter()
+        .any(|name| labels.has_reserved(name))
 }
 
 fn world_label(stack: Stack, v4: bool) -> Option<Label> {

@@ -342,4 +342,4 @@ fn entity_matches(entity: ReservedEntity, labels: &Labels, cluster: &str) -> boo
 }
 
 /// The label by which the endpoints of a cluster are known; part of the bundle's contract, like the reserved names.
-const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";
+pub(crate) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";

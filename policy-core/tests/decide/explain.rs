@@ -2,8 +2,8 @@
 
 use crate::world::*;
 use policy_core::{
-    Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol,
-    bundle::{PeerPattern, ReservedEntity, Rule},
+    Bundle, Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol, Requirement, Selector, SelectorKey,
+    bundle::{Element, PeerPattern, PortNumbers, PortPattern, ReservedEntity, Rule},
 };
 
 fn flow<'a>(engine: &Engine, source: &str, port: u16) -> Flow<'a> {
@@ -45,8 +45,8 @@ fn the_nearest_miss_met_the_most_conditions() {
     );
     assert_eq!(
         nearest(rules(), WORLD, 80, None),
-        "spec.ingress[1]: the peer is outside the cluster, which is not the entity init",
-        "the port matches, so it got further than the prefix"
+        "spec.ingress[0]: the peer is outside the cluster, and not in 203.0.113.0/24",
+        "a prefix could hold it, an entity inside could not, whatever the ports say"
     );
     assert_eq!(
         nearest(vec![ingress([from([db()])])], MON, 80, None),
@@ -54,8 +54,106 @@ fn the_nearest_miss_met_the_most_conditions() {
     );
     assert_eq!(
         nearest(vec![ingress([from([db()])])], WORLD, 80, None),
-        "spec.ingress[0]: the peer has no label app, wanted any:app=db"
+        "spec.ingress[0]: the peer is outside the cluster, the rule is for endpoints with any:app=db"
     );
+}
+
+/// A selector with several conditions.
+fn selector(bundle: &mut Bundle, labels: &[(&str, &str)]) -> PeerPattern {
+    let requirement = |(key, value): &(&str, &str)| Requirement::Equals {
+        key: SelectorKey::parse(key).expect("key"),
+        value: (*value).into(),
+    };
+    let position = u32::try_from(bundle.selectors.len()).expect("few");
+    bundle
+        .selectors
+        .push(Selector::new(labels.iter().map(requirement).collect()));
+    PeerPattern::Selector(position)
+}
+
+#[test]
+fn the_nearest_rule_is_the_one_that_needs_the_least_change() {
+    let mut bundle = world([]);
+    let shop = selector(&mut bundle, &[("k8s:ns", "shop")]);
+    let database = selector(&mut bundle, &[("k8s:ns", "ops"), ("k8s:app", "db")]);
+    let web_of_shop = selector(&mut bundle, &[("k8s:app", "web"), ("k8s:ns", "shop")]);
+    let elements = |elements: Vec<Element>| {
+        let rules = world([ingress(elements)]).policies;
+        Engine::new(Bundle {
+            policies: rules,
+            ..bundle.clone()
+        })
+        .expect("engine")
+    };
+    let world_v6 = PeerPattern::Entity(ReservedEntity::WorldIpv6);
+    let node = PeerPattern::Entity(ReservedEntity::RemoteNode);
+    let name = PeerPattern::Cidr {
+        prefix: "10.0.0.0/8".parse().expect("prefix"),
+        except: vec![],
+    };
+    for (candidates, source, want, why) in [
+        (
+            vec![from([web_of_shop.clone()]), from([shop.clone()])],
+            MON,
+            "[1]: the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "one condition instead of two",
+        ),
+        (
+            vec![from([shop.clone()]), from([database.clone()])],
+            MON,
+            "[1]: the peer has k8s:app=mon, wanted k8s:app=db",
+            "one condition each, and the namespace is right",
+        ),
+        (
+            vec![from([database.clone()]).on([tcp(81, 81)]), from([shop.clone()])],
+            MON,
+            "[1]: the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "but the port has to be right too",
+        ),
+        (
+            vec![from([name.clone()]), from([web_of_shop.clone()]).on([tcp(81, 81)])],
+            MON,
+            "[1]: the peer has k8s:app=mon, wanted k8s:app=web; the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "no prefix ever holds a pod",
+        ),
+        (
+            vec![from([name]), from([world_v6.clone()]), from([node.clone()])],
+            MON,
+            "[2]: the peer is in the cluster, the rule is for the entity remote-node",
+            "at least it is in the cluster",
+        ),
+        (
+            vec![from([shop.clone()]), from([world_v6])],
+            WORLD,
+            "[1]: the peer is outside the cluster, the rule is for the entity world-ipv6",
+            "no selector ever selects what is outside",
+        ),
+        (
+            vec![from([shop]), from([PeerPattern::Entity(ReservedEntity::Health)])],
+            NODE,
+            "[1]: the peer is reserved:remote-node, the rule is for the entity health",
+            "a node has no labels to change",
+        ),
+        (
+            vec![
+                anyone().on([PortPattern::Port {
+                    protocol: Protocol::Udp,
+                    numbers: PortNumbers::All,
+                }]),
+                anyone().on([tcp(81, 81)]),
+            ],
+            MON,
+            "[1]: port 80 is not 81",
+            "of two ports the one of the same protocol",
+        ),
+        (vec![], MON, "", "no rule, no miss"),
+    ] {
+        let engine = elements(candidates);
+        let explanation = engine.explain(&flow(&engine, source, 80), None);
+        let text = |miss: policy_core::NearMiss| format!("{}: {}", miss.rule.path(), miss.missed);
+        let nearest = explanation.nearest.map_or_else(String::new, text);
+        assert_eq!(nearest.trim_start_matches("spec.ingress"), want, "{why}");
+    }
 }
 
 #[test]

@@ -35,6 +35,9 @@ fn a_bundle_survives_the_round_trip_and_repeats_its_bytes() {
     let read = Bundle::from_json(&bytes).expect("our own bytes");
     assert_eq!(read.to_json(), bytes);
     assert_eq!(read.digest.as_deref(), Some(rich().content_digest().as_str()));
+    let line = [b"\n", &*bytes, b"\r\n"].concat();
+    let line = Bundle::from_json(&line).expect("blanks around it are not part of it");
+    assert_eq!(line.digest, read.digest);
     let unsealed = String::from_utf8(bytes).expect("JSON").replacen(
         &format!("\"digest\":\"{}\",", rich().content_digest()),
         "",

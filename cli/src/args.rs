@@ -1,0 +1,217 @@
+//! The command line: one type for each command, and the parsers of what people type.
+
+mod flow;
+mod input;
+mod peer;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use flow::{Header, Port, RequestLine};
+pub(crate) use input::{InputArgs, Name, Validation};
+pub(crate) use peer::{Peer, Reserved};
+
+/// Validate, compile, trace and evaluate network policy.
+///
+/// Exit status: 0 when the answer is yes, 1 when it is no (invalid, denied, different), 2 when the question could not
+/// be asked (usage, unreadable files).
+#[derive(Parser, Debug)]
+#[command(name = "portcullis", version, propagate_version = true)]
+#[command(
+    after_help = "Example:\n  portcullis trace -f examples/empire --from empire/tiefighter --to empire/deathstar --port 80"
+)]
+pub(crate) struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Check objects as strictly as the agent and the API server together, and warn of what looks like a mistake
+    Validate(ValidateArgs),
+    /// Turn objects into the bundle that proxies load
+    Compile(CompileArgs),
+    /// Ask whether one flow may pass, and why
+    Trace(Box<TraceArgs>),
+    /// Answer many questions: JSON lines in, JSON lines out
+    Eval(EvalArgs),
+    /// Compare verdicts with those that corpora expect
+    Conformance(ConformanceArgs),
+}
+
+/// When to use colours.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The form of an answer.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: stable, one document.
+    Json,
+}
+
+/// Who decides.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum EngineChoice {
+    /// The engine in this program.
+    #[default]
+    Native,
+    /// The plugin that Envoy loads, in a WebAssembly host.
+    Wasm,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  portcullis validate -f examples/empire")]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The form of the answer.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Fail on warnings too.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  portcullis compile -f examples/empire --for empire/deathstar -o bundle.json")]
+pub(crate) struct CompileArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Keep only what concerns this workload, as `namespace/pod`: the bundle of its sidecar.
+    #[arg(long = "for", value_name = "NS/POD")]
+    pub(crate) workload: Option<String>,
+    /// Where to write; standard output without it, or with `-`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the plugin configuration that holds the bundle, for a proxy with this view of the traffic.
+    #[arg(long, value_enum, value_name = "DIRECTION")]
+    pub(crate) plugin_config: Option<PluginDirection>,
+}
+
+/// The `direction` of a plugin configuration: whose policy the proxy enforces.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PluginDirection {
+    /// What the metadata or the traffic direction of the listener says.
+    Listener,
+    /// The ingress policy of the destination.
+    Ingress,
+    /// The egress policy of the source.
+    Egress,
+    /// Both: a proxy between two endpoints.
+    Both,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  portcullis trace -f examples/empire --from empire/tiefighter --to empire/deathstar \\\n      --port 80 --http 'GET /v1'"
+)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Who opens the flow: `ns/pod`, an address, `ns=NAMESPACE,key=value…` or `reserved:NAME`.
+    #[arg(long, value_name = "PEER")]
+    pub(crate) from: Peer,
+    /// Where it goes, in the same forms; the address of a service stands for its endpoints.
+    #[arg(long, value_name = "PEER")]
+    pub(crate) to: Peer,
+    /// The destination port, `8080`, `53/UDP`; for ICMP the type, `8/ICMP`.
+    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    pub(crate) port: Port,
+    /// An HTTP request on the connection, for example `GET /metrics`.
+    #[arg(long, value_name = "METHOD PATH")]
+    pub(crate) http: Option<RequestLine>,
+    /// The host that the request names.
+    #[arg(long, requires = "http", value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// A header of the request; may be repeated.
+    #[arg(long, requires = "http", action = ArgAction::Append, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<Header>,
+    /// The TLS server name of the connection.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
+    /// A Kafka request on the connection.
+    #[arg(long, value_name = "REQUEST")]
+    pub(crate) kafka: Option<String>,
+    /// A DNS query on the connection.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dns: Option<String>,
+    /// Who decides; the explanation is always that of the native engine.
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
+    pub(crate) engine: EngineChoice,
+    /// The form of the answer.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  portcullis eval questions.jsonl > answers.jsonl")]
+pub(crate) struct EvalArgs {
+    /// Who decides.
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
+    pub(crate) engine: EngineChoice,
+    /// Where the lines come from; standard input without it, or with `-`.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  portcullis conformance --known conformance/known-differences.toml ../shared/corpus"
+)]
+pub(crate) struct ConformanceArgs {
+    /// Who decides; `both` also demands the same bytes of both.
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
+    pub(crate) engine: EnginesChoice,
+    /// A list of differences that are known and do not count; one that is none fails.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known: Option<PathBuf>,
+    /// How many differences to print.
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    pub(crate) show: usize,
+    /// The form of the answer.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Corpora: `.jsonl` files, or folders that hold some.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Who decides, for comparisons.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum EnginesChoice {
+    /// The engine in this program.
+    #[default]
+    Native,
+    /// The plugin that Envoy loads, in a WebAssembly host.
+    Wasm,
+    /// Both, which must agree byte by byte.
+    Both,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

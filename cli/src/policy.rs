@@ -1,0 +1,56 @@
+//! From the command line to the compiler.
+
+use std::io;
+
+use anyhow::{Result, bail};
+use policy_compiler::{CompileOptions, Compiled, Input, Validation};
+use serde_json::Value;
+
+use crate::{
+    args::{self, InputArgs, Name},
+    input::is_stdin,
+};
+
+/// What messages call standard input.
+const STDIN_NAME: &str = "<stdin>";
+
+/// Compiles what `-f` names, and `more` objects, for all workloads or for one.
+///
+/// An error says that something could not be read. What is wrong with the objects is in the result.
+pub(crate) fn compile(args: &InputArgs, more: &[Value], workload: Option<&str>) -> Result<Compiled> {
+    let InputArgs {
+        files,
+        namespace,
+        cluster,
+        validation,
+        fqdns,
+    } = args;
+    let mut input = Input::new();
+    if files.iter().filter(|path| is_stdin(path)).count() > 1 {
+        bail!("`-` is there twice, but standard input can be read only once");
+    }
+    for path in files {
+        let read = match is_stdin(path) {
+            true => input.add_reader(STDIN_NAME, io::stdin().lock()),
+            false => input.add_path(path),
+        };
+        read?;
+    }
+    for object in more {
+        input.add_value(object);
+    }
+    for Name { name, addresses } in fqdns {
+        input.names.entry(name.clone()).or_default().extend(addresses);
+    }
+    let options = CompileOptions {
+        cluster: cluster.clone(),
+        validation: match validation {
+            args::Validation::Agent => Validation::Agent,
+            args::Validation::Cluster => Validation::Cluster,
+        },
+        default_namespace: namespace.clone(),
+        subjects: workload.map(|workload| vec![workload.to_owned()]),
+        ..CompileOptions::default()
+    };
+    Ok(policy_compiler::compile(&input, &options))
+}

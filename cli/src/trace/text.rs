@@ -1,0 +1,142 @@
+//! A trace for people.
+
+use std::fmt::Write as _;
+
+use policy_core::{Direction, Layer, Reason};
+
+use super::report::{Described, Nearest, Side, Trace};
+use crate::{
+    judge::Answer,
+    output::{Style, wrap},
+};
+
+/// How wide the text gets.
+const WIDTH: usize = 110;
+/// Where values start.
+const INDENT: usize = 15;
+
+/// Several lines: the verdict on the question, what each side says, and who they are.
+pub(super) fn render(trace: &Trace, style: Style) -> String {
+    let Trace {
+        from,
+        to,
+        protocol,
+        port,
+        http,
+        answer,
+        explanation,
+        sides,
+    } = trace;
+    let request = http.as_ref().map_or_else(String::new, |http| format!("  {http}"));
+    let question = style.heading(&format!("{from} → {to}  {port}/{protocol}{request}"));
+    let mut text = format!("{}  {question}\n", word(answer, style));
+    for (direction, end) in [(Direction::Egress, from), (Direction::Ingress, to)] {
+        let mut asked = sides.iter().filter(|side| side.direction == direction).peekable();
+        if asked.peek().is_none() && !sides.is_empty() {
+            let heading = style.heading(&format!("{direction} of {end}"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "\n{heading}\n  not asked: it is outside the cluster");
+        }
+        asked.for_each(|side| render_side(&mut text, side, style));
+    }
+    if sides.is_empty() {
+        let _ = writeln!(text, "\n  {explanation}");
+    } else {
+        let _ = writeln!(text, "\n{}", style.heading("labels"));
+        render_parties(&mut text, sides);
+    }
+    text
+}
+
+/// Everybody once: sides share their ends.
+fn render_parties(text: &mut String, sides: &[Side]) {
+    let mut parties: Vec<&Described> = Vec::new();
+    let ends = sides.iter().flat_map(|side| match side.direction {
+        Direction::Egress => [&side.subject, &side.peer],
+        Direction::Ingress => [&side.peer, &side.subject],
+    });
+    for party in ends {
+        if !parties.iter().any(|known| known.name == party.name) {
+            parties.push(party);
+        }
+    }
+    for party in parties {
+        let _ = writeln!(text, "  {}", party.name);
+        for line in wrap(&party.labels.join(" "), WIDTH - 4) {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+}
+
+fn render_side(text: &mut String, side: &Side, style: Style) {
+    let Side {
+        direction,
+        subject,
+        peer,
+        port,
+        answer,
+        explanation,
+        isolated_by,
+        nearest,
+        inspects_requests,
+    } = side;
+    let (subject, peer) = (&subject.name, &peer.name);
+    let heading = match direction {
+        Direction::Egress => format!("egress of {subject} to {peer}, port {port}"),
+        Direction::Ingress => format!("ingress of {subject} from {peer}, port {port}"),
+    };
+    let _ = writeln!(text, "\n{}", style.heading(&heading));
+    field(text, "verdict", &format!("{}: {explanation}", verdict(answer, style)));
+    // The rule of a default deny is only one of those that isolate.
+    if let Some(rule) = answer
+        .rule
+        .as_ref()
+        .filter(|_| answer.reason != Reason::DefaultDeny.as_str())
+    {
+        field(text, "rule", rule);
+    }
+    // What makes a missing allow a denial.
+    let unallowed = [Reason::DefaultDeny, Reason::NoHttpRuleMatches];
+    if unallowed.iter().any(|reason| reason.as_str() == answer.reason) {
+        for (i, rule) in isolated_by.iter().enumerate() {
+            field(text, if i == 0 { "isolated by" } else { "" }, rule);
+        }
+    }
+    if let Some(Nearest { rule, missed }) = nearest {
+        field(text, "nearest allow", rule);
+        field(text, "", &format!("missed: {missed}"));
+    }
+    if *inspects_requests {
+        field(
+            text,
+            "note",
+            "requests are decided one by one; ask about one with --http",
+        );
+    }
+}
+
+/// `allow at l7`.
+fn verdict(answer: &Answer, style: Style) -> String {
+    let word = word(answer, style);
+    match answer.layer {
+        Some(layer @ (Layer::L4 | Layer::L7)) => format!("{word} at {}", layer.as_str()),
+        Some(Layer::L3) | None => word,
+    }
+}
+
+fn word(answer: &Answer, style: Style) -> String {
+    let word = answer.verdict.as_str();
+    if answer.allows() {
+        style.good(word)
+    } else {
+        style.bad(word)
+    }
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    let mut name = name;
+    for line in wrap(value, WIDTH - INDENT - 2) {
+        let _ = writeln!(text, "  {name:<INDENT$}{line}");
+        name = "";
+    }
+}
