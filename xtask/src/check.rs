@@ -1,0 +1,110 @@
+//! `cargo xtask test`: everything, in the order in which a failure is cheapest to find out. The demo is the last
+//! test: it fails unless the seed's policies hold in a running Envoy.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::rust_src::BuildStd;
+use crate::workspace::Workspace;
+use crate::{cmd, conformance, demo, envoy, lint, no_std, python, wasm};
+
+/// Runs the task. It stops at the first step that fails.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let mut report = Report::default();
+    let result = steps(workspace, &mut report);
+    report.print();
+    result
+}
+
+fn steps(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    report.step("rust tools", || rust_tools(workspace))?;
+    report.step("formatting", || cmd::run(&mut lint::format(workspace)))?;
+    let toolchain = report.step("std source", || BuildStd::provide(workspace))?;
+    let envoy = report.step("Envoy", || envoy::provide_pinned(workspace))?;
+    let python = report.step("Python packages", || python::provide(workspace))?;
+    report.step("clippy", || cmd::run(&mut lint::clippy(workspace)))?;
+    report.step("clippy for wasm32", || {
+        cmd::run(&mut lint::clippy_wasm(workspace, toolchain))
+    })?;
+    report.step("no_std proof", || no_std::prove(workspace, toolchain))?;
+    report.step("plugin", || wasm::run(workspace, wasm::Args { fault_injection: true }))?;
+    let environment = Environment {
+        workspace,
+        envoy,
+        python,
+    };
+    report.step("tests", || cmd::run(&mut environment.tests()))?;
+    report.step("conformance", || conformance::ask(workspace))?;
+    report.step("demo", || demo::run(workspace, &demo::Args::default()))?;
+    report.step("documentation", || cmd::run(&mut documentation(workspace)))
+}
+
+/// The parts of a Rust toolchain that a minimal installation leaves out.
+fn rust_tools(workspace: &Workspace) -> Result<()> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !cmd::succeeds(workspace.cargo(subcommand).arg("--version")) {
+            cmd::run(workspace.command("rustup").args(["component", "add", component]))
+                .with_context(|| format!("`cargo {subcommand}` is missing; install {component} for this toolchain"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where tests find what this task has installed.
+struct Environment<'a> {
+    workspace: &'a Workspace,
+    envoy: PathBuf,
+    python: PathBuf,
+}
+
+impl Environment<'_> {
+    /// All tests, to the end even when one fails. Those that need Envoy or the plugin fail without it, they do not skip.
+    fn tests(&self) -> Command {
+        let mut cargo = self.workspace.cargo("test");
+        cargo.args(["--locked", "--workspace", "--no-fail-fast"]);
+        cargo.env("PORTCULLIS_REQUIRE_ENVOY", "1");
+        cargo.env("PORTCULLIS_ENVOY", &self.envoy);
+        cargo.env("PORTCULLIS_PYTHON", &self.python);
+        cargo.env("PORTCULLIS_REQUIRE_WASM", "1");
+        // The plugin that was just built, not one of the caller's: tests find it, and check that it is up to date.
+        cargo.env_remove("PORTCULLIS_WASM").env_remove("PORTCULLIS_FAULT_WASM");
+        cargo
+    }
+}
+
+fn documentation(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo("doc");
+    cargo
+        .args(["--locked", "--no-deps", "--workspace"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    cargo
+}
+
+/// What ran, how it ended and how long it took.
+#[derive(Default)]
+struct Report {
+    rows: Vec<(&'static str, bool, Duration)>,
+}
+
+impl Report {
+    fn step<T>(&mut self, name: &'static str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        eprintln!("\n=== {name}");
+        let started = Instant::now();
+        let result = body().with_context(|| format!("step `{name}` failed"));
+        self.rows.push((name, result.is_ok(), started.elapsed()));
+        result
+    }
+
+    fn print(&self) {
+        eprintln!();
+        for (name, passed, took) in &self.rows {
+            let outcome = if *passed { "ok" } else { "FAILED" };
+            eprintln!("{name:<20} {outcome:<6} {:>7.1} s", took.as_secs_f64());
+        }
+        let failed = self.rows.iter().filter(|(_, passed, _)| !passed).count();
+        println!("steps: {} passed, {failed} failed", self.rows.len() - failed);
+    }
+}

@@ -1,0 +1,6 @@
+//! Rules about the source tree that no compiler checks.
+
+mod dependencies;
+mod sizes;
+mod sources;
+mod text;
