@@ -30,6 +30,19 @@ fn parse_port(text: &str) -> Option<u16> {
         .flatten()
 }
 
+/// Without host bits; a prefix of IPv4 addresses that are mapped into IPv6 is one of IPv4 addresses.
+pub(crate) fn canonical_prefix(prefix: IpNet) -> IpNet {
+    let prefix = prefix.trunc();
+    let mapped = prefix
+        .prefix_len()
+        .checked_sub(96)
+        .filter(|_| prefix.addr().to_canonical().is_ipv4());
+    match mapped.map(|length| IpNet::new(prefix.addr().to_canonical(), length)) {
+        Some(Ok(v4)) if !prefix.addr().is_ipv4() => v4,
+        _ => prefix,
+    }
+}
+
 /// Prefixes and what they stand for; the longest prefix that holds an address wins.
 ///
 /// Looking up costs one hash probe for each prefix length in use, at most.
@@ -119,6 +132,22 @@ mod tests {
             assert_eq!(parse_address(text.as_bytes()), want, "{text}: {why}");
         }
         assert_eq!(parse_address(b"\xff\xfe:80"), None, "not text");
+    }
+
+    #[test]
+    fn mapped_prefixes_are_those_of_ipv4() {
+        for (prefix, want) in [
+            ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
+            ("::ffff:10.1.2.3/128", "10.1.2.3/32"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+            ("::ffff:0.0.0.0/95", "::fffe:0:0/95"),
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("10.1.2.3/32", "10.1.2.3/32"),
+            ("fd00::1/64", "fd00::/64"),
+        ] {
+            let parse = |text: &str| text.parse::<IpNet>().expect("prefix");
+            assert_eq!(canonical_prefix(parse(prefix)), parse(want), "{prefix}");
+        }
     }
 
     #[test]

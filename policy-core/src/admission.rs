@@ -70,9 +70,14 @@ impl Engine {
     /// Finds the endpoints of a connection and asks their policies.
     ///
     /// A connection to a virtual address passes if it may go to every endpoint behind it, since nobody knows yet
-    /// where it will end up. A side that is asked must be in the cluster; if that cannot be told, or in scope
-    /// [`Both`](Scope::Both) if neither is, the connection is refused.
+    /// where it will end up. A side that is asked must be in the cluster, or the connection is refused. In scope
+    /// [`Both`](Scope::Both) one of the two must be, and both must be addresses: of a side that is not known nobody
+    /// can say that it has no policy.
     pub fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
+        let named = matches!(facts.destination, Destination::Name(_));
+        if scope == Scope::Both && (facts.source.is_none() || named) {
+            return Admission::refused(Reason::UnknownSubject);
+        }
         let source = facts.source.map(|address| self.identity_of(address));
         let destinations = match self.destinations(facts) {
             Ok(destinations) => destinations,

@@ -11,7 +11,10 @@ pub(crate) mod resolve;
 mod table;
 
 use alloc::{rc::Rc, string::String, vec::Vec};
-use core::{cell::RefCell, net::IpAddr};
+use core::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+};
 use hashbrown::HashMap;
 
 use crate::{
@@ -31,8 +34,8 @@ pub(crate) use identities::{Backends, IdentityKind};
 
 /// How many subjects keep their table. Far more than a node has endpoints; a bundle may hold a whole cluster.
 const MAX_TABLES: usize = 4096;
-/// How many connections (peer, protocol and port) one subject remembers in one direction.
-const MAX_CONNECTIONS: usize = 8192;
+/// How many connections (subject, direction, peer, protocol and port) are remembered, of all subjects together.
+const MAX_CONNECTIONS: usize = 1 << 16;
 
 /// A compiled bundle. Every question has an answer; nothing here fails once it is built.
 ///
@@ -45,6 +48,8 @@ pub struct Engine {
     identities: Identities,
     services: Services,
     tables: RefCell<HashMap<IdentityId, Rc<SubjectTable>>>,
+    /// How many connections all tables remember.
+    remembered: Cell<usize>,
 }
 
 impl core::fmt::Debug for Engine {
@@ -97,6 +102,7 @@ impl Engine {
             identities,
             services,
             tables,
+            remembered: Cell::new(0),
         })
     }
 
@@ -140,11 +146,26 @@ impl Engine {
         let table = self.table(flow.subject);
         let side = table.side(flow.direction);
         let resolved = match flow.peer {
-            Peer::Identity(peer) => side.remembered((peer, flow.protocol, flow.port), || self.resolve(side, flow)),
+            Peer::Identity(peer) => side.remembered((peer, flow.protocol, flow.port), || {
+                self.count_remembered();
+                self.resolve(side, flow)
+            }),
             // A name that a client chose is not worth remembering: it could fill any cache.
             Peer::Name(_) | Peer::Unknown => Rc::new(self.resolve(side, flow)),
         };
         Connection::new(flow.direction, resolved)
+    }
+
+    /// Forgets everything before there is too much of it. Whoever asks next finds it out again.
+    fn count_remembered(&self) {
+        let count = self.remembered.get().saturating_add(1);
+        self.remembered.set(count);
+        if count > MAX_CONNECTIONS
+            && let Ok(mut tables) = self.tables.try_borrow_mut()
+        {
+            tables.clear();
+            self.remembered.set(1);
+        }
     }
 
     fn resolve(&self, side: &table::DirectionTable, flow: &Flow<'_>) -> Resolved {
@@ -167,6 +188,7 @@ impl Engine {
         if let Ok(mut tables) = self.tables.try_borrow_mut() {
             if tables.len() >= MAX_TABLES {
                 tables.clear();
+                self.remembered.set(0);
             }
             tables.insert(subject, Rc::clone(&table));
         }
@@ -193,5 +215,44 @@ impl Direction {
             Self::Ingress => Peer::Identity(flow.subject),
             Self::Egress => flow.peer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Endpoint, Identity};
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let endpoint = Endpoint {
+            name: "shop/web".into(),
+            identity: 0,
+            addresses: Vec::new(),
+        };
+        let engine = Engine::new(Bundle {
+            version: VERSION,
+            identities: alloc::vec![Identity::default()],
+            endpoints: alloc::vec![endpoint],
+            ..Bundle::default()
+        })
+        .expect("a good bundle");
+        let subject = engine.endpoint("shop/web").expect("the endpoint");
+        for direction in [Direction::Ingress, Direction::Egress] {
+            for port in 0..=u16::MAX {
+                let peer = Peer::Identity(subject);
+                let protocol = Protocol::Tcp;
+                let flow = Flow {
+                    direction,
+                    subject,
+                    peer,
+                    protocol,
+                    port,
+                };
+                assert!(engine.connection(&flow).verdict().allows());
+                assert!(engine.remembered.get() <= MAX_CONNECTIONS);
+            }
+        }
+        assert!(engine.remembered.get() > 0, "something is remembered");
     }
 }

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use crate::{
     bundle::{BundleError, HeaderRule, HttpRule},
-    re2::Pattern,
+    re2::{Budget, Pattern},
     verdict::RuleRef,
 };
 
@@ -155,9 +155,12 @@ fn header_state(header: &HeaderRule, facts: &dyn HttpFacts) -> HeaderState {
     }
 }
 
-/// Compiles each distinct pattern of a bundle once.
+/// Compiles each distinct pattern of a bundle once, all of them within one budget.
 #[derive(Default)]
-pub(crate) struct PatternCache(HashMap<String, Rc<Pattern>>);
+pub(crate) struct PatternCache {
+    patterns: HashMap<String, Rc<Pattern>>,
+    budget: Budget,
+}
 
 impl PatternCache {
     fn compile(
@@ -169,13 +172,13 @@ impl PatternCache {
     ) -> Option<Rc<Pattern>> {
         // An empty pattern is no condition, as if it were absent.
         let source = source.filter(|source| !source.is_empty())?;
-        if let Some(pattern) = self.0.get(&*source) {
+        if let Some(pattern) = self.patterns.get(&*source) {
             return Some(Rc::clone(pattern));
         }
-        match Pattern::parse(&source) {
+        match Pattern::parse_within(&source, &mut self.budget) {
             Ok(pattern) => {
                 let pattern = Rc::new(pattern);
-                self.0.insert((*source).to_owned(), Rc::clone(&pattern));
+                self.patterns.insert((*source).to_owned(), Rc::clone(&pattern));
                 Some(pattern)
             }
             Err(error) => {

@@ -61,6 +61,27 @@ const MAX_SOURCE: usize = 64 << 10;
 /// How much larger than its source a set of literals may be; beyond that an automaton is smaller.
 const LITERALS_SLACK: usize = 64;
 
+/// What compiling many expressions may cost together, so that a list of them cannot stall whoever loads it.
+///
+/// When the work for tables is used up, expressions are [simulated](Strategy::Simulation): slower, with the same
+/// answers. When the instructions are used up, expressions are [too large](PatternErrorKind::TooLarge).
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Instructions to look at while building tables.
+    work: usize,
+    /// Instructions of all programs.
+    instructions: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            work: 1 << 23,
+            instructions: 1 << 20,
+        }
+    }
+}
+
 /// A compiled RE2 expression that matches entire texts. Immutable.
 #[derive(Clone)]
 pub struct Pattern {
@@ -102,22 +123,29 @@ enum Matcher {
 impl Pattern {
     /// Compiles an expression. Refuses what RE2 refuses, and what is listed in the [module documentation](self).
     pub fn parse(source: &str) -> Result<Self, PatternError> {
+        Self::parse_within(source, &mut Budget::default())
+    }
+
+    /// Compiles one of many expressions that share a budget.
+    pub fn parse_within(source: &str, budget: &mut Budget) -> Result<Self, PatternError> {
         let too_large = || PatternError::new(0, PatternErrorKind::TooLarge);
         if source.len() > MAX_SOURCE {
             return Err(too_large());
         }
         let node = parse::parse(source)?.without_edge_looks();
-        let budget = source.len() + LITERALS_SLACK;
-        let matcher = if let Some(texts) = literal::enumerate(&node, budget) {
+        let most = source.len() + LITERALS_SLACK;
+        let matcher = if let Some(texts) = literal::enumerate(&node, most) {
             match <[Vec<u8>; 1]>::try_from(texts) {
                 Ok([text]) => Matcher::Literal(text.into()),
                 Err(texts) => Matcher::AnyOf(texts.into()),
             }
-        } else if let Some(affixes) = Affixes::of(&node, budget) {
+        } else if let Some(affixes) = Affixes::of(&node, most) {
             Matcher::Affixes(affixes)
         } else {
             let program = Program::compile(&node).map_err(|_| too_large())?;
-            Dfa::build(&program).map_or(Matcher::Simulation(program), Matcher::Automaton)
+            let instructions = program.insts().len();
+            budget.instructions = budget.instructions.checked_sub(instructions).ok_or_else(too_large)?;
+            Dfa::build(&program, &mut budget.work).map_or(Matcher::Simulation(program), Matcher::Automaton)
         };
         Ok(Self {
             source: source.into(),
@@ -127,7 +155,8 @@ impl Pattern {
 
     /// Whether the expression matches the entire input, first byte to last.
     ///
-    /// The input need not be UTF-8, but bytes that are not UTF-8 match nothing.
+    /// The input need not be UTF-8, but bytes that are not UTF-8 match nothing. A [`Simulation`](Strategy::Simulation)
+    /// gives up after a million steps (a kilobyte of text for a pattern of a thousand states), and then does not match.
     pub fn is_match(&self, input: &[u8]) -> bool {
         match &self.matcher {
             Matcher::Literal(text) => **text == *input,

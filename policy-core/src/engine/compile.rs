@@ -4,6 +4,7 @@ use alloc::{boxed::Box, format, rc::Rc, string::String, vec::Vec};
 use ipnet::IpNet;
 
 use crate::{
+    address::canonical_prefix,
     bundle::{
         BundleError, Element, PeerPattern, Peers, Policy, PortNumbers, PortPattern, PortRule, ReservedEntity, Rule,
     },
@@ -103,6 +104,12 @@ pub(super) fn policies(
     selectors: &[Selector],
     errors: &mut Vec<BundleError>,
 ) -> Vec<CompiledRule> {
+    errors.extend(
+        selectors
+            .iter()
+            .enumerate()
+            .filter_map(|(i, selector)| wrong_source(i, selector)),
+    );
     let mut compiler = Compiler {
         selectors: selectors.len(),
         patterns: PatternCache::default(),
@@ -235,7 +242,10 @@ impl Compiler<'_> {
                 Some(PeerMatcher::Selector(index))
             }
             PeerPattern::Entity(entity) => Some(PeerMatcher::Entity(entity)),
-            PeerPattern::Cidr { prefix, except } => Some(PeerMatcher::Cidr { prefix, except }),
+            PeerPattern::Cidr { prefix, except } => Some(PeerMatcher::Cidr {
+                prefix: canonical_prefix(prefix),
+                except: except.into_iter().map(canonical_prefix).collect(),
+            }),
             PeerPattern::MatchName(name) => fqdn(FqdnPattern::name(&name), name, self.errors),
             PeerPattern::MatchPattern(pattern) => fqdn(FqdnPattern::pattern(&pattern), pattern, self.errors),
         }
@@ -288,6 +298,19 @@ fn list_of(rule: &PortRule) -> &'static str {
         Some(PortPattern::Icmp { .. }) => "icmps",
         Some(PortPattern::Port { .. }) | None => "toPorts",
     }
+}
+
+/// Labels of these sources are those of prefixes and names, which peers are named by in ways of their own.
+fn wrong_source(index: usize, selector: &Selector) -> Option<BundleError> {
+    let mut sources = selector
+        .requirements()
+        .iter()
+        .filter_map(|requirement| requirement.key().source());
+    let at = format!("selectors[{index}]");
+    let reason = "a selector cannot ask for labels of source cidr, cidrgroup or fqdn";
+    sources
+        .any(|source| matches!(source, "cidr" | "cidrgroup" | "fqdn"))
+        .then_some(BundleError::Invalid { at, reason })
 }
 
 fn is_tcp(pattern: &PortPattern) -> bool {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::compile::CompiledRule;
 use crate::{
-    address::AddressTable,
+    address::{AddressTable, canonical_prefix},
     bundle::{AddressEntry, Backend, BundleError, Endpoint, Identity, NamedPort, Service, Stack},
     flow::Protocol,
     labels::{Label, Labels, Source},
@@ -134,7 +134,7 @@ impl Identities {
                     .or_default()
                     .extend(self.labels(id).iter().cloned());
             } else {
-                self.claim(prefix, id, &at, errors);
+                self.claim(canonical_prefix(prefix), id, &at, errors);
             }
         }
         labelled
@@ -162,7 +162,7 @@ impl Identities {
             .flat_map(CompiledRule::prefixes)
             .chain(labelled.keys().copied())
         {
-            known.entry(prefix.trunc()).or_default();
+            known.entry(prefix).or_default();
         }
         for (name, addresses) in names {
             for address in addresses {
@@ -172,13 +172,19 @@ impl Identities {
                     .push(name.clone());
             }
         }
+        // In order, a prefix comes after those around it: they are what is left of the ones before. An address has the
+        // labels of every prefix around it.
+        let mut around: Vec<(IpNet, Vec<Label>)> = Vec::new();
         for (prefix, names) in known {
-            // An address has the labels of every prefix around it.
-            let around = labelled.iter().filter(|(other, _)| other.contains(&prefix));
-            let world = world_label(stack, prefix.addr().is_ipv4());
-            let labels = around.flat_map(|(_, labels)| labels.iter().cloned()).chain(world);
-            let id = self.add_external(Some(prefix), names, labels.collect());
+            while around.last().is_some_and(|(outer, _)| !outer.contains(&prefix)) {
+                around.pop();
+            }
+            let world = || world_label(stack, prefix.addr().is_ipv4()).into_iter().collect();
+            let mut labels = around.last().map_or_else(world, |(_, labels)| labels.clone());
+            labels.extend(labelled.get(&prefix).into_iter().flatten().cloned());
+            let id = self.add_external(Some(prefix), names, labels.clone());
             self.external.insert(prefix, id);
+            around.push((prefix, labels));
         }
     }
 

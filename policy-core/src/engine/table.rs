@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use hashbrown::HashMap;
 
 use super::{
-    Engine, MAX_CONNECTIONS,
+    Engine,
     compile::CompiledElement,
     identities::{IdentityId, IdentityKind},
     resolve::Resolved,
@@ -70,8 +70,9 @@ impl SubjectTable {
 impl DirectionTable {
     fn build(engine: &Engine, subject: IdentityId, direction: Direction) -> Self {
         let labels = engine.labels(subject);
-        // Rules select endpoints: never the host, never anything outside the cluster.
-        let selectable = *engine.identities().kind(subject) == IdentityKind::InCluster && !labels.has_reserved("host");
+        // Rules select endpoints: never a node, never anything outside the cluster.
+        let is_node = labels.has_reserved("host") || labels.has_reserved("remote-node");
+        let selectable = *engine.identities().kind(subject) == IdentityKind::InCluster && !is_node;
         let selects = |index| engine.selector(index).is_some_and(|selector| selector.matches(labels));
         let mut elements = Vec::new();
         let mut isolated_by = Vec::new();
@@ -82,7 +83,8 @@ impl DirectionTable {
             }
             elements.extend(side.elements.iter().cloned());
         }
-        let always = engine.options().enforcement == Enforcement::Always || labels.has_reserved("init");
+        let enforced = engine.options().enforcement == Enforcement::Always && !is_node;
+        let always = enforced || labels.has_reserved("init");
         let default = match engine.options().enforcement {
             Enforcement::Never => Default::EnforcementNever,
             _ if always || !isolated_by.is_empty() => Default::Deny,
@@ -110,9 +112,6 @@ impl DirectionTable {
         }
         let resolved = Rc::new(resolve());
         if let Ok(mut remembered) = self.remembered.try_borrow_mut() {
-            if remembered.len() >= MAX_CONNECTIONS {
-                remembered.clear();
-            }
             remembered.insert(key, Rc::clone(&resolved));
         }
         resolved

@@ -15,8 +15,8 @@ use super::program::{Id, Inst, Program, contains};
 /// The largest table, in entries of two bytes.
 const MAX_ENTRIES: usize = 1 << 16;
 
-/// The most instructions to look at while building; it bounds the time.
-const MAX_WORK: usize = 1 << 19;
+/// The most instructions to look at while building one table; it bounds the time.
+const MAX_WORK: usize = 1 << 17;
 
 /// The state from which nothing matches any more.
 const DEAD: u16 = 0;
@@ -51,8 +51,17 @@ impl Dfa {
         self.accepting.get(usize::from(state)).copied().unwrap_or(false)
     }
 
-    /// Builds the automaton, unless it would be too large.
-    pub(super) fn build(program: &Program) -> Option<Self> {
+    /// Builds the automaton, unless it would be too large or too much work. `budget` is what may be worked, and what
+    /// is left of it afterwards.
+    pub(super) fn build(program: &Program, budget: &mut usize) -> Option<Self> {
+        let allowance = MAX_WORK.min(*budget);
+        let mut work = 0;
+        let dfa = Self::build_within(program, allowance, &mut work);
+        *budget = budget.saturating_sub(work);
+        dfa
+    }
+
+    pub(super) fn build_within(program: &Program, allowance: usize, work: &mut usize) -> Option<Self> {
         let alphabet = Alphabet::of(program);
         let mut builder = Builder {
             program,
@@ -64,15 +73,15 @@ impl Dfa {
         let start = builder.state(&[program.start()], None)?;
 
         let mut scratch = Scratch::new(program);
-        let (mut next, mut accepting, mut work) = (Vec::new(), Vec::new(), 0usize);
+        let (mut next, mut accepting) = (Vec::new(), Vec::new());
         while let Some((from, before)) = builder.queue.get(accepting.len()).cloned() {
             accepting.push(scratch.accepts(program, &from, before));
             for &byte in &alphabet.samples {
                 let targets = scratch.step(program, &from, before, byte);
                 next.push(builder.state(targets, Some(byte))?);
-                work += scratch.reached();
+                *work += scratch.reached();
             }
-            if work > MAX_WORK {
+            if *work > allowance {
                 return None;
             }
         }

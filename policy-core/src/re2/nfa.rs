@@ -68,11 +68,17 @@ impl Scratch {
     }
 }
 
-/// Whether the program matches the whole text, in time proportional to the size of both. Allocates its working memory.
+/// The most instructions to look at for one text. Whoever writes the text chooses its length, and must not choose how
+/// long everybody else waits.
+const MAX_STEPS: usize = 1 << 20;
+
+/// Whether the program matches the whole text, in time proportional to the size of both, up to a limit; beyond that
+/// the answer is no. Allocates its working memory.
 pub(super) fn is_match(program: &Program, input: &[u8]) -> bool {
     let mut scratch = Scratch::new(program);
     let mut from = vec![program.start()];
     let mut before = None;
+    let mut steps = 0_usize;
     for &byte in input {
         let targets = scratch.step(program, &from, before, byte);
         if targets.is_empty() {
@@ -81,6 +87,10 @@ pub(super) fn is_match(program: &Program, input: &[u8]) -> bool {
         from.clear();
         from.extend_from_slice(targets);
         before = Some(byte);
+        steps = steps.saturating_add(scratch.reached());
+        if steps > MAX_STEPS {
+            return false;
+        }
     }
     scratch.accepts(program, &from, before)
 }

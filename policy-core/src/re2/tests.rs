@@ -6,7 +6,8 @@ mod oracle;
 use alloc::string::String;
 use std::format;
 
-use super::{Pattern, PatternErrorKind as Kind, Strategy};
+use super::{Budget, Pattern, PatternErrorKind as Kind, Strategy};
+use alloc::vec::Vec;
 
 fn is_match(source: &str, input: &[u8]) -> bool {
     match Pattern::parse(source) {
@@ -341,4 +342,49 @@ fn a_pattern_shows_its_source() {
 fn patterns_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Pattern>();
+}
+
+/// Two thousand patterns that each want a large table.
+#[test]
+fn many_expensive_patterns_share_a_budget() {
+    let mut budget = Budget::default();
+    let sources = (0..2000).map(|i| std::format!("/.*[ab].{{15}}c{i}"));
+    let patterns: Vec<Pattern> = sources
+        .map(|source| Pattern::parse_within(&source, &mut budget).unwrap())
+        .collect();
+    assert!(
+        patterns
+            .iter()
+            .all(|pattern| pattern.strategy() == Strategy::Simulation)
+    );
+    assert!(patterns[7].is_match(b"/xxa0123456789abcdec7"));
+    assert!(!patterns[7].is_match(b"/xxa0123456789abcdec8"));
+    assert!(budget.work < 1 << 23, "some of it was spent");
+
+    let mut spent = Budget {
+        work: 0,
+        ..Budget::default()
+    };
+    let simulated = Pattern::parse_within("/v1/items/[0-9]+", &mut spent).unwrap();
+    assert_eq!(simulated.strategy(), Strategy::Simulation);
+    assert!(simulated.is_match(b"/v1/items/42") && !simulated.is_match(b"/v1/items/x"));
+    let mut none = Budget {
+        instructions: 0,
+        ..Budget::default()
+    };
+    let error = Pattern::parse_within("/v1/items/[0-9]+", &mut none).unwrap_err();
+    assert_eq!(error.kind(), Kind::TooLarge);
+}
+
+/// The length of a text is its author's choice; how long it takes to say no is not.
+#[test]
+fn a_long_text_is_given_up() {
+    let pattern = Pattern::parse("/.*a.{500}b").unwrap();
+    assert_eq!(pattern.strategy(), Strategy::Simulation);
+    let text = |filler: usize| [b"/", &*b"a".repeat(filler), &*b"x".repeat(500), b"b"].concat();
+    assert!(pattern.is_match(&text(10)));
+    assert!(
+        !pattern.is_match(&text(60_000)),
+        "it would match, but nobody waits that long"
+    );
 }

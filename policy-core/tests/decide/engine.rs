@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use policy_core::{
-    AddressFacts, Decision, Destination, Direction, Engine, IcmpFamily, Layer, Protocol, Reason, Scope,
+    AddressFacts, Decision, Destination, Direction, Engine, IcmpFamily, Layer, Protocol, Reason, Scope, Selector,
     bundle::{
         AddressEntry, AllowLocalhost, Backend, BundleError, DefaultDeny, Element, Enforcement, Identity, PeerPattern,
         Peers, PortNumbers, PortPattern, ReservedEntity, Rule, Service, Stack,
@@ -476,6 +476,63 @@ fn the_asked_side_must_be_in_the_cluster() {
         assert_eq!(ask(source, destination, scope).reason, want, "{why}");
     }
     assert_eq!(ask(MON, WEB, Scope::Both).direction, Some(Direction::Ingress));
+}
+
+#[test]
+fn between_two_sides_both_must_be_known() {
+    let engine = engine([egress([anyone()])]);
+    let facts = facts(WEB, MON, 80);
+    let ask = |facts: AddressFacts<'_>| engine.admit(&facts, Scope::Both).verdict().reason;
+    assert_eq!(ask(facts), Reason::AllowedByRule);
+    assert_eq!(ask(AddressFacts { source: None, ..facts }), Reason::UnknownSubject);
+    let named = AddressFacts {
+        destination: Destination::Name(b"mon.example"),
+        ..facts
+    };
+    assert_eq!(ask(named), Reason::UnknownSubject, "the name may lead into the cluster");
+}
+
+#[test]
+fn no_rule_selects_a_node() {
+    let select_all = Rule {
+        subject: 3,
+        ..egress([from([])])
+    };
+    for enforcement in [Enforcement::Default, Enforcement::Always] {
+        let mut bundle = world([select_all.clone()]);
+        bundle.selectors.push(Selector::default());
+        if let Some(rule) = bundle.policies.iter_mut().flat_map(|policy| &mut policy.rules).next() {
+            rule.subject = u32::try_from(bundle.selectors.len() - 1).expect("few selectors");
+        }
+        bundle.options.enforcement = enforcement;
+        let engine = Engine::new(bundle).expect("bundle");
+        for (source, want) in [(NODE, true), (HOST, true), (WEB, false)] {
+            let asked = engine.admit(&facts(source, WORLD, 80), Scope::Egress);
+            assert_eq!(allows(&asked), want, "{source} in {enforcement:?}");
+        }
+    }
+}
+
+#[test]
+fn prefixes_within_prefixes() {
+    let engine = engine([ingress([
+        from([cidr("198.0.0.0/8", &["198.51.0.0/16"])]),
+        from([cidr("198.51.100.0/24", &["198.51.100.7/32"])]),
+        from([cidr("::ffff:203.0.113.0/120", &[])]),
+    ])]);
+    for (peer, want) in [
+        ("198.0.0.1", true),
+        ("198.51.99.1", false),
+        ("198.51.100.6", true),
+        ("198.51.100.7", false),
+        ("198.51.101.1", false),
+        ("199.0.0.1", false),
+        ("203.0.113.9", true),
+        ("::ffff:203.0.113.9", true),
+        ("203.0.112.9", false),
+    ] {
+        assert_eq!(allows(&to_web(&engine, peer, 80)), want, "{peer}");
+    }
 }
 
 #[test]

@@ -169,7 +169,7 @@ proptest! {
     fn the_automata_are_exact(source in source(), inputs in prop::collection::vec(input(), 8)) {
         let node = parse(&source).unwrap();
         let program = Program::compile(&node).unwrap();
-        let dfa = Dfa::build(&program).unwrap();
+        let dfa = Dfa::build_within(&program, 1 << 19, &mut 0).unwrap();
         for input in &inputs {
             let expected = matches(&node, input);
             prop_assert_eq!(nfa::is_match(&program, input), expected, "simulation of {:?} on {:?}", source, input);
