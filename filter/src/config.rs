@@ -1,7 +1,7 @@
 //! The configuration of the plugin: how it reads its listeners, and the policy.
 
 use policy_core::{Bundle, Scope};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 /// The version that this plugin reads.
@@ -12,6 +12,10 @@ const VERSION: u32 = 1;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Configuration<'a> {
     version: u32,
+    /// Anything that differs from publication to publication. Envoy does not configure a configuration again while
+    /// connections of its time live, so without it an earlier policy that returns is news to new streams only.
+    #[serde(default, rename = "revision")]
+    _revision: Option<IgnoredAny>,
     #[serde(default)]
     direction: DirectionSetting,
     #[serde(default)]
@@ -92,6 +96,7 @@ impl Configuration<'_> {
         }
         let Configuration {
             version,
+            _revision,
             direction,
             destination,
             bundle,
@@ -118,6 +123,19 @@ mod tests {
             destination: DestinationSetting::Address,
         };
         assert_eq!(settings, want);
+    }
+
+    #[test]
+    fn a_revision_is_not_looked_at() {
+        let plain = Configuration::parse(br#"{"version":1,"bundle":{"version":1}}"#).expect("minimal");
+        for revision in [r#""7""#, "7", "null", r#"{"at":"noon"}"#] {
+            let text = format!(r#"{{"revision":{revision},"version":1,"bundle":{{"version":1}}}}"#);
+            let parsed = Configuration::parse(text.as_bytes()).expect(revision);
+            assert_eq!(
+                parsed, plain,
+                "{revision}: the same settings, and a bundle with the same digest"
+            );
+        }
     }
 
     #[test]

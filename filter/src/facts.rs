@@ -35,9 +35,11 @@ const HTTP_PORT: u16 = 80;
 /// The facts of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ConnectionFacts {
+    /// How they were read. A policy with other settings would have read others, so it must not judge by these.
+    pub(crate) settings: Settings,
     /// Whose policies are asked.
     pub(crate) scope: Scope,
-    /// The peer that opened the connection; `None` if the host does not know it as an address.
+    /// The peer that opened the connection; `None` if the host says that it has none.
     pub(crate) source: Option<IpAddr>,
     pub(crate) destination: ConnectionDestination,
     pub(crate) transport: Protocol,
@@ -65,8 +67,8 @@ pub(crate) enum Chain {
 impl ConnectionFacts {
     /// Reads what the host knows of the connection whose callback runs.
     ///
-    /// A value that is present but not understood is an error, never the default. A source that is not an address
-    /// is not known; what that means is for the policy to say.
+    /// A value that is present but not understood is an error, never the default. A source may be
+    /// absent; what that means is for the policy to say.
     pub(crate) fn gather<H: Host>(host: &H, settings: Settings) -> Result<Self, Refusal> {
         let direction = word(host, DIRECTION_KEY, DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
         let scope = direction
@@ -76,16 +78,17 @@ impl ConnectionFacts {
         let destination = word(host, DESTINATION_KEY, DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
         let transport = word(host, TRANSPORT_KEY, |text| str::from_utf8(text).ok()?.parse().ok())?;
         let port = word(host, PORT_KEY, parse_port)?;
-        let source = address(host, SOURCE).map(|(address, _)| address);
+        let source = address(host, SOURCE)?.map(|(address, _)| address);
         let (destination, port) = match destination {
             DestinationSetting::Authority => (ConnectionDestination::Authority, port.unwrap_or(HTTP_PORT)),
             DestinationSetting::Address => {
-                let (address, bound) = address(host, DESTINATION).ok_or(Refusal::UnknownDestination)?;
+                let (address, bound) = address(host, DESTINATION)?.ok_or(Refusal::UnknownDestination)?;
                 let port = port.or(bound).ok_or(Refusal::UnknownDestination)?;
                 (ConnectionDestination::Address(address), port)
             }
         };
         Ok(Self {
+            settings,
             scope,
             source,
             destination,
@@ -109,12 +112,22 @@ impl ConnectionFacts {
         let _ = host.set_state(STATE, &self.encode());
     }
 
-    /// What the network filter handed over; `None` if it did not run on this connection.
-    pub(crate) fn take_over<H: Host>(host: &H) -> Option<Self> {
-        Self::decode(&host.property(STATE_PROPERTY).ok()??)
+    /// What the network filter handed over, for a policy with these settings.
+    ///
+    /// There is nothing if it did not run on this connection, and nothing of use if it had other settings.
+    pub(crate) fn take_over<H: Host>(host: &H, settings: Settings) -> Result<Self, Refusal> {
+        let bytes = host.property(STATE_PROPERTY).ok().flatten();
+        let facts = bytes.and_then(|bytes| Self::decode(&bytes));
+        let facts = facts.ok_or(Refusal::NoConnectionFacts)?;
+        if facts.settings == settings {
+            Ok(facts)
+        } else {
+            Err(Refusal::OutdatedConnectionFacts)
+        }
     }
 
-    /// Version, scope, transport, port (most significant byte first), source, destination; see [`encode_address`].
+    /// Version, settings (direction, destination), scope, transport, port (most significant byte first), source,
+    /// destination; see [`encode_address`].
     fn encode(&self) -> [u8; SIZE] {
         let [port_high, port_low] = self.port.to_be_bytes();
         let destination = match self.destination {
@@ -124,6 +137,8 @@ impl ConnectionFacts {
         let mut bytes = [0; SIZE];
         let head = [
             VERSION,
+            position(&DIRECTIONS, &self.settings.direction),
+            position(&DESTINATIONS, &self.settings.destination),
             position(&SCOPES, &self.scope),
             position(&TRANSPORTS, &self.transport),
             port_high,
@@ -139,14 +154,19 @@ impl ConnectionFacts {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; SIZE] = bytes.try_into().ok()?;
-        let (head, addresses) = bytes.split_first_chunk::<5>()?;
+        let (head, addresses) = bytes.split_first_chunk::<HEAD_SIZE>()?;
         let (source, destination) = addresses.split_first_chunk::<ADDRESS_SIZE>()?;
-        let [version, scope, transport, port_high, port_low] = *head;
+        let [version, direction, resolved, scope, transport, port_high, port_low] = *head;
         if version != VERSION {
             return None;
         }
+        let settings = Settings {
+            direction: *DIRECTIONS.get(usize::from(direction))?,
+            destination: *DESTINATIONS.get(usize::from(resolved))?,
+        };
         let destination = decode_address(destination.try_into().ok()?)?;
         Some(Self {
+            settings,
             scope: *SCOPES.get(usize::from(scope))?,
             source: decode_address(source)?,
             destination: destination.map_or(ConnectionDestination::Authority, ConnectionDestination::Address),
@@ -187,8 +207,14 @@ fn listener_scope<H: Host>(host: &H) -> Option<Scope> {
     }
 }
 
-fn address<H: Host>(host: &H, property: &str) -> Option<(IpAddr, Option<u16>)> {
-    parse_address(&host.property(property).ok()??)
+/// `None` only if the host says that there is none: an address that it cannot tell, or that nobody understands, is
+/// not the same, or else rules about it would be skipped.
+fn address<H: Host>(host: &H, property: &str) -> Result<Option<(IpAddr, Option<u16>)>, Refusal> {
+    match host.property(property) {
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => parse_address(&text).map(Some).ok_or(Refusal::UnknownAddress),
+        Err(_) => Err(Refusal::UnknownAddress),
+    }
 }
 
 fn parse_port(text: &[u8]) -> Option<u16> {
@@ -199,7 +225,14 @@ fn parse_port(text: &[u8]) -> Option<u16> {
         .flatten()
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const DIRECTIONS: [DirectionSetting; 4] = [
+    DirectionSetting::Listener,
+    DirectionSetting::Ingress,
+    DirectionSetting::Egress,
+    DirectionSetting::Both,
+];
+const DESTINATIONS: [DestinationSetting; 2] = [DestinationSetting::Address, DestinationSetting::Authority];
 const SCOPES: [Scope; 3] = [Scope::Ingress, Scope::Egress, Scope::Both];
 const TRANSPORTS: [Protocol; 5] = [
     Protocol::Tcp,
@@ -210,7 +243,9 @@ const TRANSPORTS: [Protocol; 5] = [
 ];
 /// One byte that says whether there is an address, then the address in its IPv6 form.
 const ADDRESS_SIZE: usize = 17;
-const SIZE: usize = 5 + 2 * ADDRESS_SIZE;
+/// What comes before the addresses.
+const HEAD_SIZE: usize = 7;
+const SIZE: usize = HEAD_SIZE + 2 * ADDRESS_SIZE;
 
 /// The position in a list, which no list above lets exceed a byte; a value that is in no list would not be decoded.
 fn position<T: PartialEq>(list: &[T], value: &T) -> u8 {

@@ -206,6 +206,7 @@ impl Plugin {
     /// A VM whose plugin has no configuration yet.
     pub(crate) fn unconfigured() -> Self {
         let world = Rc::new(World::default());
+        world.set("plugin_root_id", "portcullis");
         world.set("plugin_name", "portcullis");
         let vm = Rc::new(Vm::new(FakeHost(Rc::clone(&world))));
         let root = Root::new(Rc::clone(&vm));

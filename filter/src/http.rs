@@ -1,8 +1,9 @@
 //! The HTTP filter: decides on each request, with what the network filter knows of its connection.
 
+use core::mem;
 use std::rc::Rc;
 
-use policy_core::{Destination, HttpFacts, HttpRequest, Scope};
+use policy_core::{Admission, Destination, HttpFacts, HttpRequest, Scope};
 
 use crate::{
     authority,
@@ -10,6 +11,7 @@ use crate::{
     headers::Headers,
     host::{Action, Host, LocalReply, Stream},
     metrics::Layer,
+    path,
     policy::{Current, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, tell_guard},
     vm::Vm,
@@ -22,6 +24,8 @@ const BODY: &[u8] = b"Access denied\r\n";
 /// One request.
 pub(crate) struct HttpFilter<H> {
     vm: Rc<Vm<H>>,
+    /// What is in force; given back once it was asked, or a long request would keep its policy in memory. To ask it
+    /// twice is to find none, which is a denial.
     current: Current,
     state: State,
 }
@@ -81,9 +85,10 @@ impl<H: Host> HttpFilter<H> {
         }
     }
 
-    fn facts_and_outcome(&self) -> Result<(Scope, Outcome), Refusal> {
-        let policy = self.current.policy()?;
-        let facts = ConnectionFacts::take_over(&self.vm.host).ok_or(Refusal::NoConnectionFacts)?;
+    fn facts_and_outcome(&mut self) -> Result<(Scope, Outcome), Refusal> {
+        let current = mem::take(&mut self.current);
+        let policy = current.policy()?;
+        let facts = ConnectionFacts::take_over(&self.vm.host, policy.settings)?;
         Ok((facts.scope, outcome(&self.vm.host, policy, &facts)))
     }
 
@@ -125,7 +130,7 @@ fn outcome<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Outco
                 .engine
                 .admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
             if admission.inspects_http() {
-                with_headers(host, |headers| admission.request(headers).into())
+                with_headers(host, |headers| judge(&admission, headers))
             } else {
                 // The same for every request, so it may as well be one without anything.
                 admission.request(&HttpRequest::default()).into()
@@ -136,13 +141,18 @@ fn outcome<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Outco
             else {
                 return Refusal::BadAuthority.into();
             };
-            policy
-                .engine
-                .admit(&facts.to(destination, port), facts.scope)
-                .request(headers)
-                .into()
+            let admission = policy.engine.admit(&facts.to(destination, port), facts.scope);
+            judge(&admission, headers)
         }),
     }
+}
+
+/// Where rules look at requests, they must see what the server will see.
+fn judge(admission: &Admission, headers: &Headers) -> Outcome {
+    if admission.inspects_http() && headers.path().is_some_and(path::is_ambiguous) {
+        return Refusal::AmbiguousPath.into();
+    }
+    admission.request(headers).into()
 }
 
 fn with_headers<H: Host>(host: &H, decide: impl FnOnce(&Headers) -> Outcome) -> Outcome {

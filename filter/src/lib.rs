@@ -33,6 +33,7 @@ mod headers;
 mod host;
 mod http;
 mod metrics;
+mod path;
 mod policy;
 mod report;
 mod root;

@@ -1,4 +1,12 @@
 //! The policies of a VM: which one each plugin enforces now, and sharing between plugins that have the same.
+//!
+//! Plugins are told apart by root id and name, which is all that the host tells of them. So two plugins of one VM that
+//! share both, but have different configurations, are one plugin here: new streams ask their own root and are not
+//! confused, but open connections of the one are judged by the policy of the other, or closed if its settings differ.
+//! Such plugins need names of their own; what listeners have to say for themselves belongs into their metadata.
+//!
+//! Streams keep no policy once they were judged. A root does, for it may get new streams as long as it lives, and
+//! Envoy lets it live as long as a connection that was made under it.
 
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -39,14 +47,21 @@ impl Current {
     }
 }
 
-/// One plugin by its name, through all its configurations.
+/// What the host tells of a plugin.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PluginId {
+    pub(crate) root_id: Vec<u8>,
+    pub(crate) name: Vec<u8>,
+}
+
+/// One plugin, through all its configurations.
 ///
 /// A new configuration makes a new root context, while connections of the old one live on; here they learn of the
 /// new policy. But a new *stream* must ask its own root: if a configuration comes back while its old root still
 /// lives, Envoy takes that root and says nothing, so the policy configured last need not be the one in force.
 #[derive(Debug, Default)]
 pub(crate) struct Plugin {
-    name: Vec<u8>,
+    id: PluginId,
     latest: RefCell<Option<Rc<Policy>>>,
 }
 
@@ -73,19 +88,15 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// The plugin of this name.
-    pub(crate) fn plugin(&self, name: &[u8]) -> Rc<Plugin> {
+    /// The plugin with this id.
+    pub(crate) fn plugin(&self, id: PluginId) -> Rc<Plugin> {
         let mut plugins = self.plugins.borrow_mut();
         plugins.retain(|plugin| plugin.strong_count() > 0);
-        if let Some(plugin) = plugins
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|plugin| plugin.name == name)
-        {
+        if let Some(plugin) = plugins.iter().filter_map(Weak::upgrade).find(|plugin| plugin.id == id) {
             return plugin;
         }
         let plugin = Rc::new(Plugin {
-            name: name.to_vec(),
+            id,
             latest: RefCell::default(),
         });
         plugins.push(Rc::downgrade(&plugin));

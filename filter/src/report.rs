@@ -26,16 +26,22 @@ pub(crate) enum Refusal {
     UnknownDirection,
     /// The metadata of the listener has a value that nobody defined.
     BadListenerMetadata,
+    /// The host does not tell an address of the connection, or not in words that are understood.
+    UnknownAddress,
     /// The connection has no destination with a port.
     UnknownDestination,
     /// The verdict depends on HTTP requests, but on this listener nobody looks at them.
     HttpRequired,
     /// The network filter did not run on the connection of this request.
     NoConnectionFacts,
+    /// The facts of the connection were read by other settings than those in force: it must be opened anew.
+    OutdatedConnectionFacts,
     /// The host does not give the headers that the policy asks for.
     NoHeaders,
     /// The authority of the request is missing, or not one destination.
     BadAuthority,
+    /// The server may take the path of the request for another one.
+    AmbiguousPath,
     /// The plugin failed; the log says how.
     InternalError,
 }
@@ -47,11 +53,14 @@ impl Refusal {
             Self::BrokenConfiguration => "broken-configuration",
             Self::UnknownDirection => "unknown-direction",
             Self::BadListenerMetadata => "bad-listener-metadata",
+            Self::UnknownAddress => "unknown-address",
             Self::UnknownDestination => "unknown-destination",
             Self::HttpRequired => "http-required",
             Self::NoConnectionFacts => "no-connection-facts",
+            Self::OutdatedConnectionFacts => "outdated-connection-facts",
             Self::NoHeaders => "no-headers",
             Self::BadAuthority => "bad-authority",
+            Self::AmbiguousPath => "ambiguous-path",
             Self::InternalError => "internal-error",
         }
     }

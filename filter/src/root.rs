@@ -11,12 +11,13 @@ use crate::{
     config::Configuration,
     host::{Host, HostError, Level},
     http::HttpFilter,
-    policy::{Current, Plugin, Policy},
+    policy::{Current, Plugin, PluginId, Policy},
     stream::NetworkFilter,
     vm::Vm,
 };
 
 const PLUGIN_NAME: &str = "plugin_name";
+const PLUGIN_ROOT_ID: &str = "plugin_root_id";
 /// Only streams of HTTP filters have it.
 const REQUEST_PROTOCOL: &str = "request\0protocol";
 
@@ -97,10 +98,7 @@ impl<H: Host> Root<H> {
     }
 
     fn try_configure(&self, size: usize) -> Result<Rc<Policy>, ConfigureError> {
-        let plugin = self.plugin.get_or_init(|| {
-            let name = self.vm.host.property(PLUGIN_NAME).ok().flatten().unwrap_or_default();
-            self.vm.store.plugin(&name)
-        });
+        let plugin = self.plugin.get_or_init(|| self.find_plugin());
         let bytes = self.read(size)?;
         let (settings, bundle) = Configuration::parse(&bytes).map_err(ConfigureError::Invalid)?;
         // Building takes memory enough.
@@ -112,6 +110,15 @@ impl<H: Host> Root<H> {
         plugin.set_latest(&policy);
         self.current.replace(Current::Active(Rc::clone(&policy)));
         Ok(policy)
+    }
+
+    /// The plugin that this root configures; without a word from the host it is like no other.
+    fn find_plugin(&self) -> Rc<Plugin> {
+        let told = |property| self.vm.host.property(property).ok().flatten();
+        match (told(PLUGIN_ROOT_ID), told(PLUGIN_NAME)) {
+            (Some(root_id), Some(name)) => self.vm.store.plugin(PluginId { root_id, name }),
+            _ => Rc::default(),
+        }
     }
 
     /// Goes on with the policy that this root has, or else with that of its predecessor; without any, everything is

@@ -1,5 +1,6 @@
 //! The network filter: decides on connections, and tells the HTTP filter who is on the other side.
 
+use core::mem;
 use std::rc::Rc;
 
 use policy_core::{Destination, Reason, Scope, Verdict};
@@ -16,7 +17,8 @@ use crate::{
 /// One connection.
 pub(crate) struct NetworkFilter<H> {
     vm: Rc<Vm<H>>,
-    /// What was in force when the connection was opened.
+    /// What was in force when the connection was opened; given back once it was asked, or every idle connection would
+    /// keep its policy in memory. To ask it twice is to find none, which is a denial.
     current: Current,
     /// What tells of newer policies; `None` if it was never configured.
     plugin: Option<Rc<Plugin>>,
@@ -27,7 +29,7 @@ pub(crate) struct NetworkFilter<H> {
 enum State {
     New,
     /// The requests on it are decided one by one.
-    LeftToHttp,
+    LeftToHttp(ConnectionFacts),
     /// By the policy of this generation.
     Admitted {
         facts: ConnectionFacts,
@@ -62,7 +64,7 @@ impl<H: Host> NetworkFilter<H> {
     pub(crate) fn data(&mut self) -> Action {
         match self.state {
             State::Refused => Action::Pause,
-            State::LeftToHttp => Action::Continue,
+            State::LeftToHttp(facts) => self.shielded(|filter| filter.look_after(facts)),
             // A host that skips the first callback does not get around the policy.
             State::New => self.shielded(Self::decide),
             State::Admitted { facts, generation } => self.shielded(|filter| filter.decide_again(facts, generation)),
@@ -86,18 +88,21 @@ impl<H: Host> NetworkFilter<H> {
         }
     }
 
-    fn facts_and_ruling(&self) -> Result<(ConnectionFacts, u64, Ruling), Refusal> {
-        let policy = self.current.policy()?;
+    fn facts_and_ruling(&mut self) -> Result<(ConnectionFacts, u64, Ruling), Refusal> {
+        let current = mem::take(&mut self.current);
+        let policy = current.policy()?;
         let facts = ConnectionFacts::gather(&self.vm.host, policy.settings)?;
         let chain = Chain::of_listener(&self.vm.host)?;
         Ok((facts, policy.generation, rule_on(policy, &facts, chain)))
     }
 
     fn decide_again(&mut self, facts: ConnectionFacts, generation: u64) -> Action {
-        let latest = self.plugin.as_ref().and_then(|plugin| plugin.latest());
-        let Some(policy) = latest.filter(|policy| policy.generation != generation) else {
+        let Some(policy) = self.latest().filter(|policy| policy.generation != generation) else {
             return Action::Continue;
         };
+        if policy.settings != facts.settings {
+            return self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into());
+        }
         match rule_on(&policy, &facts, Chain::Tcp) {
             Ruling::Decided(outcome) if outcome.allows() => {
                 // Counted when it was opened; a connection has one verdict, unless it loses it.
@@ -113,12 +118,27 @@ impl<H: Host> NetworkFilter<H> {
         }
     }
 
+    /// A new policy is for the requests to ask. But if the facts of this connection are not for it, every request
+    /// would be denied for as long as the client keeps the connection, so it must open another one.
+    fn look_after(&mut self, facts: ConnectionFacts) -> Action {
+        match self.latest() {
+            Some(policy) if policy.settings != facts.settings => {
+                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
+            }
+            _ => Action::Continue,
+        }
+    }
+
+    fn latest(&self) -> Option<Rc<Policy>> {
+        self.plugin.as_ref().and_then(|plugin| plugin.latest())
+    }
+
     fn admit(&mut self, facts: ConnectionFacts, generation: u64, ruling: &Ruling) -> Action {
         let host = &self.vm.host;
         self.state = match ruling {
             Ruling::LeftToHttp => {
                 facts.hand_over(host);
-                State::LeftToHttp
+                State::LeftToHttp(facts)
             }
             Ruling::Decided(outcome) => {
                 outcome.show(host);

@@ -129,24 +129,59 @@ fn metadata_that_is_not_understood_is_never_the_default() {
 }
 
 #[test]
-fn a_missing_address_is_unknown_and_a_missing_port_is_an_error() {
+fn only_an_absent_source_is_no_source() {
     let host = host();
-    host.0.set("source.address", b"\xff\xfe");
-    assert_eq!(
-        ConnectionFacts::gather(&host, Settings::default()).map(|facts| facts.source),
-        Ok(None),
-        "not text"
-    );
+    for text in [&b"\xff\xfe"[..], b"/tmp/socket", b"10.0.0.2:port", b""] {
+        host.0.set("source.address", text);
+        let facts = ConnectionFacts::gather(&host, Settings::default());
+        assert_eq!(facts, Err(Refusal::UnknownAddress), "{text:?}: present, but no address");
+    }
     host.0.unset("source.address");
     assert_eq!(
         ConnectionFacts::gather(&host, Settings::default()).map(|facts| facts.source),
         Ok(None),
         "absent"
     );
-    for text in ["/tmp/socket", "10.0.0.1", ""] {
+    for (mood, want) in [(Mood::Absent, Ok(None)), (Mood::Failing, Err(Refusal::UnknownAddress))] {
+        host.0.mood.set(mood);
+        assert_eq!(address(&host, SOURCE), want, "{mood:?}");
+    }
+}
+
+#[test]
+fn a_destination_needs_address_and_port() {
+    let host = host();
+    for (text, want) in [
+        ("/tmp/socket", Refusal::UnknownAddress),
+        ("", Refusal::UnknownAddress),
+        ("10.0.0.1", Refusal::UnknownDestination),
+    ] {
         host.0.set("destination.address", text);
         let facts = ConnectionFacts::gather(&host, Settings::default());
-        assert_eq!(facts, Err(Refusal::UnknownDestination), "{text}");
+        assert_eq!(facts, Err(want), "{text}");
+    }
+    host.0.unset("destination.address");
+    let facts = ConnectionFacts::gather(&host, Settings::default());
+    assert_eq!(facts, Err(Refusal::UnknownDestination), "absent");
+}
+
+#[test]
+fn facts_are_for_policies_with_the_same_settings() {
+    let host = host();
+    let settings = |direction, destination| Settings { direction, destination };
+    let mine = settings(DirectionSetting::Ingress, DestinationSetting::Address);
+    let facts = ConnectionFacts::gather(&host, mine).expect("facts");
+    facts.hand_over(&host);
+    for direction in DIRECTIONS {
+        for destination in DESTINATIONS {
+            let theirs = settings(direction, destination);
+            let want = if theirs == mine {
+                Ok(facts)
+            } else {
+                Err(Refusal::OutdatedConnectionFacts)
+            };
+            assert_eq!(ConnectionFacts::take_over(&host, theirs), want, "{theirs:?}");
+        }
     }
 }
 
@@ -156,7 +191,10 @@ fn a_host_without_answers_gives_no_facts() {
     for mood in [Mood::Absent, Mood::Failing] {
         host.0.mood.set(mood);
         assert!(ConnectionFacts::gather(&host, Settings::default()).is_err());
-        assert_eq!(ConnectionFacts::take_over(&host), None);
+        assert_eq!(
+            ConnectionFacts::take_over(&host, Settings::default()),
+            Err(Refusal::NoConnectionFacts)
+        );
     }
 }
 
@@ -166,9 +204,19 @@ fn facts() -> impl Strategy<Value = ConnectionFacts> {
         address().prop_map(ConnectionDestination::Address),
         Just(ConnectionDestination::Authority),
     ];
-    let lists = (prop::sample::select(&SCOPES[..]), prop::sample::select(&TRANSPORTS[..]));
+    let settings = (
+        prop::sample::select(&DIRECTIONS[..]),
+        prop::sample::select(&DESTINATIONS[..]),
+    )
+        .prop_map(|(direction, destination)| Settings { direction, destination });
+    let lists = (
+        settings,
+        prop::sample::select(&SCOPES[..]),
+        prop::sample::select(&TRANSPORTS[..]),
+    );
     (lists, prop::option::of(address()), destination, any::<u16>()).prop_map(
-        |((scope, transport), source, destination, port)| ConnectionFacts {
+        |((settings, scope, transport), source, destination, port)| ConnectionFacts {
+            settings,
             scope,
             source,
             destination,
@@ -183,7 +231,7 @@ proptest! {
     fn what_is_handed_over_is_taken_over(facts in facts()) {
         let host = FakeHost(Rc::new(World::default()));
         facts.hand_over(&host);
-        prop_assert_eq!(ConnectionFacts::take_over(&host), Some(facts));
+        prop_assert_eq!(ConnectionFacts::take_over(&host, facts.settings), Ok(facts));
     }
 
     #[test]

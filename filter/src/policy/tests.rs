@@ -59,14 +59,22 @@ fn a_bundle_with_its_digest_is_the_same_as_one_without() {
 #[test]
 fn a_plugin_is_known_as_long_as_somebody_uses_it() {
     let store = Store::default();
-    let plugin = store.plugin(b"a");
-    assert!(Rc::ptr_eq(&plugin, &store.plugin(b"a")));
-    assert!(!Rc::ptr_eq(&plugin, &store.plugin(b"b")), "another plugin");
+    let find = |root_id: &str, name: &str| {
+        store.plugin(PluginId {
+            root_id: root_id.into(),
+            name: name.into(),
+        })
+    };
+    let plugin = find("r", "a");
+    assert!(Rc::ptr_eq(&plugin, &find("r", "a")));
+    assert!(!Rc::ptr_eq(&plugin, &find("r", "b")), "another name");
+    assert!(!Rc::ptr_eq(&plugin, &find("s", "a")), "another root id");
+    assert!(!Rc::ptr_eq(&plugin, &find("ra", "")), "they are not joined");
     let policy = policy(&store, &fake::configuration(""));
     assert!(
         plugin.set_latest(&policy) && !plugin.set_latest(&policy),
         "new, then known"
     );
     drop(plugin);
-    assert!(store.plugin(b"a").latest().is_none(), "a new one");
+    assert!(find("r", "a").latest().is_none(), "a new one");
 }

@@ -188,18 +188,35 @@ fn a_request_asks_its_own_root() {
 }
 
 #[test]
-fn plugins_of_other_names_have_their_own_policy() {
-    let plugin = Plugin::new(&fake::without_policies(INGRESS));
-    plugin.world.set("plugin_name", "other");
-    let other = Root::new(Rc::clone(&plugin.vm));
-    let isolating = fake::configuration(INGRESS);
-    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
-    assert!(other.configure(isolating.len()));
-    assert!(
-        connects(&plugin, XWING),
-        "the policy of the first plugin is what it was"
-    );
-    assert_eq!(other.network_filter().new_connection(), Action::Pause);
+fn other_plugins_have_their_own_policy() {
+    for (property, value) in [
+        ("plugin_name", Some("other")),
+        ("plugin_root_id", Some("other")),
+        ("plugin_name", None),
+        ("plugin_root_id", None),
+    ] {
+        let plugin = Plugin::new(&fake::without_policies(INGRESS));
+        let (mut open, action) = plugin.connect(XWING, DEATHSTAR);
+        assert_eq!(action, Action::Continue);
+        match value {
+            Some(value) => plugin.world.set(property, value),
+            None => plugin.world.unset(property),
+        }
+        let other = Root::new(Rc::clone(&plugin.vm));
+        let isolating = fake::configuration(INGRESS);
+        *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
+        assert!(other.configure(isolating.len()));
+        assert_eq!(other.network_filter().new_connection(), Action::Pause);
+        assert_eq!(
+            open.data(),
+            Action::Continue,
+            "{property} {value:?}: the first plugin has the policy that it had"
+        );
+        assert!(
+            connects(&plugin, XWING),
+            "{property} {value:?}: for new connections, too"
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@ use super::*;
 use crate::fake::{self, Mood, Plugin};
 use proptest::prelude::*;
 
+mod changes;
+
 const DEATHSTAR: &str = "10.0.0.1:80";
 const METRICS: &str = "10.0.0.1:8080";
 const TIE: &str = "10.0.0.2:41000";
@@ -57,10 +59,11 @@ fn addresses_and_ports_decide_at_once() {
         (
             "nonsense",
             DEATHSTAR,
-            denied("default-deny"),
-            "an unknown source matches no rule",
+            denied("unknown-address"),
+            "a source nobody understands",
         ),
-        (TIE, "nonsense", denied("unknown-destination"), "an unknown destination"),
+        (TIE, "nonsense", denied("unknown-address"), "nor such a destination"),
+        (TIE, "10.0.0.1", denied("unknown-destination"), "no port"),
     ] {
         assert_eq!(
             outcome(&plugin, source, destination),
@@ -155,8 +158,8 @@ fn names_are_for_requests_to_say() {
     );
     assert_eq!(
         outcome(&plugin, "nonsense", "10.9.9.9:3128"),
-        denied("unknown-subject"),
-        "whose egress?"
+        denied("unknown-address"),
+        "a source nobody understands"
     );
 }
 
@@ -178,6 +181,21 @@ fn both_sides_are_asked_between_two_endpoints() {
 }
 
 #[test]
+fn a_source_that_is_not_known_does_not_skip_its_egress_policy() {
+    for (settings, want, why) in [
+        (r#""direction":"both","#, "unknown-subject", "whose egress?"),
+        (r#""direction":"egress","#, "unknown-subject", "whose egress?"),
+        (INGRESS, "default-deny", "no rule is about it"),
+    ] {
+        let plugin = Plugin::new(&fake::configuration(settings));
+        plugin.connect(TIE, DEATHSTAR);
+        plugin.world.unset("source.address");
+        assert_eq!(plugin.root.network_filter().new_connection(), Action::Pause);
+        assert_eq!(plugin.world.state("portcullis_reason"), want, "{settings}: {why}");
+    }
+}
+
+#[test]
 fn other_hosts_ask_about_other_transports() {
     let plugin = Plugin::new(&fake::configuration(INGRESS));
     plugin.world.listener("transport", "UDP");
@@ -195,42 +213,6 @@ fn other_hosts_ask_about_other_transports() {
     );
     plugin.world.listener("port", "0");
     assert_eq!(outcome(&plugin, XWING, DEATHSTAR), denied("default-deny"), "echo reply");
-}
-
-#[test]
-fn an_open_connection_follows_the_policy() {
-    let plugin = Plugin::new(&fake::without_policies(INGRESS));
-    let (mut xwing, action) = plugin.connect(XWING, DEATHSTAR);
-    assert_eq!(action, Action::Continue);
-    let (mut tie, action) = plugin.connect(TIE, DEATHSTAR);
-    assert_eq!(action, Action::Continue);
-    assert_eq!(xwing.data(), Action::Continue);
-
-    assert!(plugin.configure(fake::configuration(INGRESS)));
-    assert_eq!(tie.data(), Action::Continue);
-    assert_eq!(
-        plugin.world.state("portcullis_reason"),
-        "allowed-by-rule",
-        "by the new policy"
-    );
-    assert_eq!(
-        plugin.world.verdicts("ingress", "l4", "allow"),
-        2,
-        "counted when it was opened"
-    );
-    assert!(plugin.world.closed.borrow().is_empty());
-    assert_eq!(xwing.data(), Action::Pause);
-    assert_eq!(*plugin.world.closed.borrow(), [Stream::Downstream]);
-    assert_eq!(
-        (
-            plugin.world.state("portcullis_l4"),
-            plugin.world.verdicts("ingress", "l4", "deny")
-        ),
-        ("deny".into(), 1)
-    );
-
-    assert!(plugin.configure(fake::without_policies(INGRESS)));
-    assert_eq!(xwing.data(), Action::Pause, "closed is closed");
 }
 
 #[test]
