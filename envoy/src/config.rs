@@ -15,14 +15,17 @@ mod guard;
 mod http;
 mod listener;
 pub(crate) mod plugin;
+mod range;
 mod routes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use bootstrap::Bootstrap;
 pub use check::{InvalidNode, Problem};
 pub use plugin::{CAPABILITIES, Capability};
+pub use range::IpRange;
 
 use crate::ecds::Encoding;
 
@@ -43,6 +46,16 @@ pub struct Node {
     pub access_log: PathBuf,
     /// The DNS server for names that Envoy itself resolves; `None` means the resolvers of the system.
     pub dns_resolver: Option<SocketAddr>,
+    /// Where no name may lead that Envoy itself resolves: this machine, and the pods, services and nodes of the
+    /// cluster. Whoever owns a name owns its addresses, and behind these is an ingress policy that nobody would ask,
+    /// or a metadata service. [`IpRange::LOCAL`] is the least to start with; the ranges of the cluster are for the
+    /// operator to add, since private addresses may just as well be outside.
+    pub cluster_ranges: Vec<IpRange>,
+    /// Whether names lead to stand-ins that have other ports than those that policies speak of. Only for tests and
+    /// demonstrations: elsewhere the port that is judged must be the port that is contacted.
+    pub stand_in_ports: bool,
+    /// After this time a connection has to be made anew, see [`Node::MAX_CONNECTION`]. Whole seconds, not zero.
+    pub max_connection: Duration,
     /// What happens to requests with `_` in a header name.
     pub underscores: Underscores,
     /// Where traffic comes in.
@@ -58,9 +71,10 @@ pub struct Listener {
     pub name: String,
     /// The address to bind.
     pub address: SocketAddr,
-    /// Whose policy decides.
+    /// Whose policy decides. On a [`Route`] by name there is only [`Direction::Egress`]: a name is no endpoint.
     pub direction: Direction,
-    /// The destination port that policies speak of, when `address` has to bind another one. `None` means the bound one.
+    /// The destination port that policies speak of. `None` means the port that traffic goes to: on a [`Route`] by name
+    /// its upstream port, else the bound one. By name only that port is valid, except with [`Node::stand_in_ports`].
     pub logical_port: Option<u16>,
     /// What the listener speaks and where it forwards to.
     pub kind: ListenerKind,
@@ -136,6 +150,13 @@ pub enum Underscores {
 }
 
 impl Node {
+    /// What to choose for [`max_connection`](Node::max_connection): one hour.
+    ///
+    /// A connection keeps the policy under which it was made in memory (verdicts are renewed nevertheless), so
+    /// this bounds how many old policies a node holds. Clients of databases and queues reconnect as often; where that
+    /// hurts more than memory does, choose a longer time.
+    pub const MAX_CONNECTION: Duration = Duration::from_secs(3600);
+
     /// The bootstrap of this node, if the description holds together; otherwise everything that is wrong with it.
     pub fn bootstrap(&self) -> Result<Bootstrap, InvalidNode> {
         check::check(self)?;
@@ -148,6 +169,21 @@ impl Node {
         self.listeners
             .iter()
             .any(|listener| matches!(listener.kind, ListenerKind::Http { .. }))
+    }
+}
+
+impl Listener {
+    /// The upstream port, where clients name the host.
+    fn named_port(&self) -> Option<u16> {
+        match self.kind {
+            ListenerKind::Http {
+                route: Route::Names { port, .. } | Route::AnyName { port },
+            } => Some(port),
+            ListenerKind::Http {
+                route: Route::Cluster(_),
+            }
+            | ListenerKind::Tcp { .. } => None,
+        }
     }
 }
 

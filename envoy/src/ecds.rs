@@ -9,6 +9,8 @@
 //!
 //! This is the layout that the kubelet gives a mounted ConfigMap, so a ConfigMap with these two keys works unchanged.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::config::Node;
 use crate::config::plugin::Response;
@@ -130,17 +134,38 @@ impl Encoded {
 /// Publishes the plugin of `node` with this configuration in its state folder, which is made if it is missing.
 /// Returns the version under which a running Envoy will report it. One process at a time may publish.
 ///
+/// A configuration of the plugin gets this version as its `revision` if it has none: see [`with_revision`].
+///
 /// # Errors
 ///
 /// The configuration is not UTF-8 for [`Encoding::String`], or the folder cannot be written.
 pub fn write(node: &Node, configuration: &[u8]) -> Result<String, PublishError> {
     let version = (latest_revision(&node.state_dir) + 1).to_string();
-    let [network, http] = Layer::ALL.map(|layer| document(node, layer, configuration, &version));
+    let configuration = with_revision(configuration, &version);
+    let [network, http] = Layer::ALL.map(|layer| document(node, layer, &configuration, &version));
     write_raw(&node.state_dir, &network?, &http?)?;
     Ok(version)
 }
 
-/// The document for one layer, as [`write()`] publishes it.
+/// The configuration with the member `revision`, so that it differs from all that were published before.
+///
+/// Envoy uses the root context of an earlier configuration again, without a word, if connections of its time live when
+/// it returns. Connections of the time between would then not learn that their policy was taken back. What is not a
+/// configuration of the plugin, or has a revision of its own, stays as it is.
+#[must_use]
+pub fn with_revision<'a>(configuration: &'a [u8], revision: &str) -> Cow<'a, [u8]> {
+    let members: Option<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(configuration).ok();
+    let lacks_one = members.is_some_and(|members| members.contains_key("bundle") && !members.contains_key("revision"));
+    match configuration.trim_ascii_start().strip_prefix(b"{") {
+        Some(rest) if lacks_one => {
+            let head = format!(r#"{{"revision":{},"#, Value::from(revision));
+            Cow::Owned([head.as_bytes(), rest].concat())
+        }
+        _ => Cow::Borrowed(configuration),
+    }
+}
+
+/// The document for one layer, with exactly this configuration.
 ///
 /// # Errors
 ///
@@ -210,4 +235,36 @@ fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, PublishError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_of_the_plugin_get_a_revision() {
+        for (text, expected, why) in [
+            (
+                r#"{"version":1,"bundle":{}}"#,
+                r#"{"revision":"7","version":1,"bundle":{}}"#,
+                "in front, so that the text of the bundle stays as it is",
+            ),
+            (
+                "\n{ \"bundle\":1}",
+                "{\"revision\":\"7\", \"bundle\":1}",
+                "blanks do not matter",
+            ),
+            (
+                r#"{"revision":1,"bundle":{}}"#,
+                r#"{"revision":1,"bundle":{}}"#,
+                "it has one already",
+            ),
+            ("{}", "{}", "not for this plugin"),
+            (r#"{"bundle":{}"#, r#"{"bundle":{}"#, "no JSON: the plugin will say so"),
+            ("", "", "nothing"),
+        ] {
+            let found = with_revision(text.as_bytes(), "7");
+            assert_eq!(String::from_utf8_lossy(&found), expected, "{why}");
+        }
+    }
 }

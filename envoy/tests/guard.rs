@@ -3,7 +3,8 @@
 mod common;
 
 use common::module::Module;
-use common::{GREETING, NAME, TIMEOUT, World, envoy};
+use common::policy::Configuration;
+use common::{GREETING, NAME, TIMEOUT, World, envoy, plugin};
 use envoy_e2e::ecds::{self, Layer};
 use envoy_e2e::run::EnvoyProcess;
 use envoy_e2e::world::client::{HttpClient, Request};
@@ -178,4 +179,77 @@ fn a_document_that_is_broken_at_start_opens_nothing() {
     let pushed = running.push(b"{}").unwrap();
     assert!(pushed.accepted(), "{pushed:?}");
     assert_eq!(world.get("app", "app", "/").unwrap().status, 200);
+}
+
+/// A world with the real plugin, whose Envoy never calls some of its callbacks; it would allow everything.
+fn start_without_callbacks(callbacks: &[&str]) -> Option<(World, EnvoyProcess)> {
+    let (envoy, plugin) = (envoy()?, plugin()?);
+    let world = World::new(&plugin);
+    let configuration = Configuration::allow_all(&world).text();
+    let [network, http] = Layer::ALL.map(|layer| {
+        let document = ecds::document(&world.node, layer, configuration.as_bytes(), "1").unwrap();
+        let mut document: Value = serde_json::from_slice(&document).unwrap();
+        let vm = &mut document["resources"][0]["typed_config"]["config"]["vm_config"];
+        let allowed = &mut vm["capability_restriction_config"]["allowed_capabilities"];
+        for callback in callbacks {
+            assert!(
+                allowed.as_object_mut().unwrap().remove(*callback).is_some(),
+                "{callback}"
+            );
+        }
+        serde_json::to_vec(&document).unwrap()
+    });
+    ecds::write_raw(&world.node.state_dir, &network, &http).unwrap();
+    let running = world.start_published(&envoy);
+    Some((world, running))
+}
+
+#[test]
+fn the_plugin_that_is_never_asked_about_anything_opens_nothing() {
+    let callbacks = [
+        "proxy_on_new_connection",
+        "proxy_on_downstream_data",
+        "proxy_on_request_headers",
+    ];
+    let Some((world, _envoy)) = start_without_callbacks(&callbacks) else {
+        return;
+    };
+    assert_nothing_passes(&world);
+}
+
+#[test]
+fn the_plugin_that_is_never_asked_about_requests_allows_none() {
+    let Some((world, envoy)) = start_without_callbacks(&["proxy_on_request_headers"]) else {
+        return;
+    };
+    assert!(world.tcp_passes(), "connections were judged");
+    let response = world.get("app", "app", "/").unwrap();
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (403, "RBAC: access denied")
+    );
+    assert_eq!(world.app.connections(), 0);
+    let line = envoy.wait_for_access(|line| line["log"] == "request", TIMEOUT).unwrap();
+    assert_eq!(
+        (&line["http"], &line["verdict"]),
+        (&Value::Null, &Value::Null),
+        "the plugin said nothing"
+    );
+}
+
+#[test]
+fn the_plugin_that_is_never_asked_about_connections_allows_none() {
+    // It is asked about their data then, but the upstream of a TCP connection is chosen before.
+    let Some((world, envoy)) = start_without_callbacks(&["proxy_on_new_connection"]) else {
+        return;
+    };
+    for bytes in [&b""[..], b"hello\n"] {
+        assert_eq!(world.probe("echo", bytes), Probe::Closed, "{bytes:?}");
+    }
+    assert_eq!(world.echo.accepted(), 0);
+    let line = envoy
+        .wait_for_access(|line| line["listener"] == "echo", TIMEOUT)
+        .unwrap();
+    assert_eq!(line["l4"], Value::Null, "the plugin said nothing");
+    assert!(world.http_passes("/"), "the first bytes of HTTP come in time");
 }

@@ -149,9 +149,9 @@ fn the_plugin_reads_what_the_listener_says_about_itself() {
     let Some((world, envoy)) = start(Module::Tell) else {
         return;
     };
-    for (listener, destination, port) in [("app", "address", "80"), ("names", "authority", "80")] {
+    for (listener, direction, destination) in [("app", "both", "address"), ("names", "egress", "authority")] {
         world.get(listener, NAME, "/").unwrap();
-        let wanted = json!({ "reason": "both", "verdict": destination, "rule": port });
+        let wanted = json!({ "reason": direction, "verdict": destination, "rule": "80" });
         let line = envoy
             .wait_for_access(
                 |line| line["listener"] == listener && line["log"] == "connection",

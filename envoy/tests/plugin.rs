@@ -3,14 +3,10 @@
 mod common;
 
 use std::fs;
-use std::net::IpAddr;
 
-use common::{GREETING, TIMEOUT, World, envoy, plugin};
+use common::policy::Configuration;
+use common::{plugin, start_plugin};
 use envoy_e2e::config::CAPABILITIES;
-use envoy_e2e::run::EnvoyProcess;
-use envoy_e2e::world::client::{HttpClient, Request, RequestError};
-use envoy_e2e::world::tcp::Probe;
-use serde_json::json;
 use wasmparser::{Parser, Payload};
 
 /// The imports that the SDK's traits bring along. Nobody calls them, and Envoy would not let them.
@@ -36,78 +32,6 @@ const LINKED_BY_THE_SDK: &[&str] = &[
     "proxy_set_shared_data",
 ];
 
-/// What becomes of everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
-    /// No policy is looked at.
-    AllowAll,
-    /// Every endpoint is isolated, and nothing allows.
-    DenyAll,
-}
-
-impl Policy {
-    /// The plugin configuration that does it for the hosts of this world.
-    fn configuration(self, world: &World) -> Vec<u8> {
-        let enforcement = match self {
-            Self::AllowAll => "never",
-            Self::DenyAll => "always",
-        };
-        let endpoint = |name: &str, address: IpAddr| json!({ "name": name, "identity": 0, "addresses": [address] });
-        let bundle = json!({
-            "version": 1,
-            "options": { "enforcement": enforcement },
-            "identities": [{ "labels": ["k8s:app=test"] }],
-            "endpoints": [
-                endpoint("test/app", world.network.host(2)),
-                endpoint("test/echo", world.network.host(3)),
-                endpoint("test/client", world.client()),
-            ],
-        });
-        json!({ "version": 1, "bundle": bundle }).to_string().into_bytes()
-    }
-}
-
-fn start(policy: Policy) -> Option<(World, EnvoyProcess)> {
-    let (envoy, plugin) = (envoy()?, plugin()?);
-    let world = World::new(&plugin);
-    let configuration = String::from_utf8(policy.configuration(&world)).unwrap();
-    let running = world.start(&envoy, &configuration);
-    Some((world, running))
-}
-
-/// Publishes `policy`, and looks whether TCP and HTTP are treated accordingly.
-fn push_and_look(world: &World, envoy: &EnvoyProcess, policy: Policy) {
-    assert!(
-        envoy.push(&policy.configuration(world)).unwrap().accepted(),
-        "{policy:?}"
-    );
-    look(world, policy);
-}
-
-fn look(world: &World, policy: Policy) {
-    let passes = policy == Policy::AllowAll;
-    assert_eq!((tcp_passes(world), http_passes(world)), (passes, passes), "{policy:?}");
-}
-
-/// Whether a new connection gets through to the TCP service.
-fn tcp_passes(world: &World) -> bool {
-    match world.probe("echo", b"") {
-        Probe::Data(data) => data == GREETING,
-        Probe::Closed => false,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Whether a new connection with a request gets through to the application.
-fn http_passes(world: &World) -> bool {
-    match world.get("app", "app", "/") {
-        Ok(response) if response.status == 200 => true,
-        Ok(response) if response.status == 403 => false,
-        Err(RequestError::Closed) => false,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn the_plugin_imports_nothing_that_it_may_not_use() {
     // Envoy answers a call that is not allowed with an error that the plugin does not expect.
@@ -128,71 +52,17 @@ fn the_plugin_imports_nothing_that_it_may_not_use() {
 
 #[test]
 fn what_is_allowed_passes() {
-    let Some((world, _envoy)) = start(Policy::AllowAll) else {
+    let Some((world, _envoy)) = start_plugin(Configuration::allow_all) else {
         return;
     };
-    look(&world, Policy::AllowAll);
+    assert_eq!((world.tcp_passes(), world.http_passes("/")), (true, true));
 }
 
 #[test]
 fn what_is_denied_is_closed_before_an_upstream_hears_of_it() {
-    let Some((world, _envoy)) = start(Policy::DenyAll) else {
+    let Some((world, _envoy)) = start_plugin(Configuration::deny_all) else {
         return;
     };
-    look(&world, Policy::DenyAll);
+    assert_eq!((world.tcp_passes(), world.http_passes("/")), (false, false));
     assert_eq!((world.echo.accepted(), world.app.connections()), (0, 0));
-}
-
-#[test]
-fn a_push_takes_effect_at_once_and_can_be_taken_back() {
-    let Some((world, envoy)) = start(Policy::DenyAll) else {
-        return;
-    };
-    for policy in [Policy::AllowAll, Policy::DenyAll, Policy::AllowAll] {
-        push_and_look(&world, &envoy, policy);
-    }
-}
-
-#[test]
-fn an_earlier_policy_returns_while_a_connection_of_its_time_lives() {
-    // Envoy then uses the earlier root context again, and does not configure it. See `README.md`.
-    let Some((world, envoy)) = start(Policy::AllowAll) else {
-        return;
-    };
-    let mut client = HttpClient::connect(world.client(), world.listener("app"), TIMEOUT).unwrap();
-    assert_eq!(client.send(&Request::new("GET", "/", "app")).unwrap().status, 200);
-    for policy in [Policy::DenyAll, Policy::AllowAll, Policy::DenyAll] {
-        push_and_look(&world, &envoy, policy);
-    }
-    drop(client);
-}
-
-#[test]
-fn a_refused_policy_leaves_the_last_good_one_in_force() {
-    let Some((world, envoy)) = start(Policy::AllowAll) else {
-        return;
-    };
-    for broken in [
-        "",
-        "{}",
-        r#"{"version":2,"bundle":{"version":1}}"#,
-        r#"{"version":1,"bundle":{"versio"#,
-    ] {
-        assert!(!envoy.push(broken.as_bytes()).unwrap().accepted(), "{broken}");
-        look(&world, Policy::AllowAll);
-    }
-    push_and_look(&world, &envoy, Policy::DenyAll);
-}
-
-#[test]
-fn header_bytes_that_are_no_text_do_not_end_the_plugin() {
-    let Some((world, envoy)) = start(Policy::AllowAll) else {
-        return;
-    };
-    let request = Request::new("GET", "/", "app").header("x-raw", b"\xff\xfe");
-    let mut client = HttpClient::connect(world.client(), world.listener("app"), TIMEOUT).unwrap();
-    assert_eq!(client.send(&request).unwrap().status, 200);
-    look(&world, Policy::AllowAll);
-    let panics = envoy.admin().stat("wasmcustom.portcullis_panics_total").unwrap();
-    assert_eq!(panics.unwrap_or(0), 0);
 }

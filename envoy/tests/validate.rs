@@ -40,21 +40,29 @@ fn every_kind_of_node_is_valid() {
             node.listeners.iter_mut().for_each(|l| l.logical_port = None)
         }),
         ("ingress", |node| {
+            node.listeners.retain(|l| l.direction != Direction::Egress);
             node.listeners.iter_mut().for_each(|l| l.direction = Direction::Ingress)
         }),
         ("underscores dropped", |node| node.underscores = Underscores::Drop),
         ("underscores allowed", |node| node.underscores = Underscores::Allow),
         ("several names", |node| {
             let names = ["a.example", "b.example"].map(str::to_owned).to_vec();
-            node.listeners[0].kind = ListenerKind::Http {
+            node.listeners[2].kind = ListenerKind::Http {
                 route: Route::Names { names, port: 8080 },
             };
         }),
+        ("any name, twice", |node| {
+            let mut again = node.listeners[3].clone();
+            again.name = "again".into();
+            again.address.set_port(20083);
+            node.listeners.push(again);
+        }),
         ("any name, another port", |node| {
-            node.listeners[0].kind = ListenerKind::Http {
+            node.listeners[2].kind = ListenerKind::Http {
                 route: Route::AnyName { port: 8080 },
             };
         }),
+        ("one range", |node| node.cluster_ranges.truncate(1)),
         ("IPv6", |node| {
             node.admin = "[::1]:9901".parse().unwrap();
             node.listeners[0].address = "[::1]:20080".parse().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Cluster, Listener, ListenerKind, Node, Route};
+use super::{Cluster, Direction, IpRange, Listener, ListenerKind, Node, Route};
 
 /// A description that would not do what it says, with all its problems.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,28 @@ pub enum Problem {
     /// Port 0 is nobody's.
     #[error("{0}: port 0")]
     PortZero(String),
+    /// Names have no ingress policy: nobody could be asked.
+    #[error("listener `{0}`: where Envoy resolves names, only egress can be judged")]
+    NotEgress(String),
+    /// The policy would be asked about one port, and another would be contacted.
+    #[error("listener `{listener}`: port {judged} would be judged, and port {contacted} contacted")]
+    PortDiffers {
+        /// The listener.
+        listener: String,
+        /// What the policy would see.
+        judged: u16,
+        /// The upstream port.
+        contacted: u16,
+    },
+    /// Every name could lead to every address of the cluster.
+    #[error("cluster ranges: empty, names could lead anywhere")]
+    NoRanges,
+    /// Longer than an address.
+    #[error("cluster ranges: `{0}` is longer than an address")]
+    RangeLength(IpRange),
+    /// Envoy counts zero as no limit at all.
+    #[error("max_connection: less than one second")]
+    MaxConnection,
 }
 
 /// Reports every problem of `node`.
@@ -85,6 +107,10 @@ pub(super) fn check(node: &Node) -> Result<(), InvalidNode> {
     }
     for cluster in &node.clusters {
         check_cluster(cluster, &mut problems);
+    }
+    check_ranges(node, &mut problems);
+    if node.max_connection.as_secs() == 0 {
+        problems.push(Problem::MaxConnection);
     }
     if problems.is_empty() {
         Ok(())
@@ -114,18 +140,13 @@ fn check_names<'a>(place: &'static str, names: impl Iterator<Item = &'a String>,
 
 fn check_listener(node: &Node, listener: &Listener, problems: &mut Vec<Problem>) {
     let place = || format!("listener `{}`", listener.name);
-    let upstream_port = match &listener.kind {
-        ListenerKind::Http {
-            route: Route::Names { port, .. } | Route::AnyName { port },
-        } => Some(*port),
-        ListenerKind::Http {
-            route: Route::Cluster(_),
-        }
-        | ListenerKind::Tcp { .. } => None,
-    };
-    let ports = [Some(listener.address.port()), listener.logical_port, upstream_port];
+    let named_port = listener.named_port();
+    let ports = [Some(listener.address.port()), listener.logical_port, named_port];
     if ports.contains(&Some(0)) {
         problems.push(Problem::PortZero(place()));
+    }
+    if let Some(contacted) = named_port {
+        check_named(node, listener, contacted, problems);
     }
     match &listener.kind {
         ListenerKind::Http {
@@ -146,6 +167,30 @@ fn check_listener(node: &Node, listener: &Listener, problems: &mut Vec<Problem>)
             route: Route::AnyName { .. },
         } => {}
     }
+}
+
+/// What holds where Envoy resolves names.
+fn check_named(node: &Node, listener: &Listener, contacted: u16, problems: &mut Vec<Problem>) {
+    if listener.direction != Direction::Egress {
+        problems.push(Problem::NotEgress(listener.name.clone()));
+    }
+    let judged = listener.logical_port.unwrap_or(contacted);
+    if judged != contacted && !node.stand_in_ports {
+        problems.push(Problem::PortDiffers {
+            listener: listener.name.clone(),
+            judged,
+            contacted,
+        });
+    }
+}
+
+fn check_ranges(node: &Node, problems: &mut Vec<Problem>) {
+    let named = node.listeners.iter().any(|listener| listener.named_port().is_some());
+    if named && node.cluster_ranges.is_empty() {
+        problems.push(Problem::NoRanges);
+    }
+    let overlong = node.cluster_ranges.iter().filter(|range| !range.is_valid());
+    problems.extend(overlong.map(|&range| Problem::RangeLength(range)));
 }
 
 fn check_hosts(listener: &str, names: &[String], problems: &mut Vec<Problem>) {

@@ -1,15 +1,17 @@
 //! Clusters: upstreams by address, and by names that Envoy resolves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
 use serde::Serialize;
+use serde_saphyr::Commented;
 
 use super::any::{Address, Any, Empty, Extension};
-use super::dns::{self, CAres, DnsCache};
+use super::dns::{self, CAres};
+use super::range::{self, UpstreamFilter};
 use super::{Cluster, ListenerKind, Node, Route, guard};
 
-/// The cluster of the dynamic forward proxy.
+/// The cluster of the dynamic forward proxy. One for all listeners: it names the clusters that it makes after the host
+/// alone, and a second one would wait in vain for those that the first has made.
 pub(super) const ANY_NAME: &str = "any-name";
 
 /// A cluster as Envoy wants it.
@@ -37,6 +39,8 @@ enum Discovery {
     Dynamic {
         lb_policy: &'static str,
         cluster_type: Extension<DynamicForwardProxy>,
+        dns_lookup_family: &'static str,
+        typed_dns_resolver_config: Extension<CAres>,
     },
 }
 
@@ -44,16 +48,24 @@ enum Discovery {
 struct DnsCluster {
     dns_lookup_family: &'static str,
     respect_dns_ttl: bool,
-    /// Connections stay with the address they have when the answer changes ("logical DNS"): a name with many
-    /// addresses is one destination, as it is for the policy.
+    /// Each address is an upstream of its own. As one upstream ("logical DNS") Envoy would show the guard the first
+    /// and go on to the others when it does not answer, also to one inside the cluster.
     all_addresses_in_single_endpoint: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    typed_dns_resolver_config: Option<Extension<CAres>>,
+    typed_dns_resolver_config: Extension<CAres>,
+}
+
+/// Makes a cluster for each name on demand, with the options of this one and each address as an upstream of its own.
+/// With a DNS cache in their place, a name would be one upstream with all its addresses.
+#[derive(Serialize)]
+struct DynamicForwardProxy {
+    sub_clusters_config: SubClusters,
 }
 
 #[derive(Serialize)]
-struct DynamicForwardProxy {
-    dns_cache_config: DnsCache,
+struct SubClusters {
+    /// Names come from clients: clusters must not grow with their fantasy.
+    max_sub_clusters: Commented<u32>,
+    sub_cluster_ttl: &'static str,
 }
 
 #[derive(Serialize)]
@@ -95,6 +107,8 @@ struct ProtocolOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_http_protocol_options: Option<ServerName>,
     use_downstream_protocol_config: UseDownstream,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_filters: Option<[UpstreamFilter; 2]>,
 }
 
 /// With TLS towards an upstream that clients name, the certificate must be for that name. Envoy insists.
@@ -128,11 +142,8 @@ pub(super) fn dns_cluster(name: &str, port: u16) -> String {
 fn of_route(node: &Node, route: &Route) -> Vec<WireCluster> {
     match route {
         Route::Cluster(cluster) => by_address(node, cluster, cluster.clone()),
-        Route::Names { names, port } => names
-            .iter()
-            .map(|name| by_name(name, *port, node.dns_resolver))
-            .collect(),
-        Route::AnyName { .. } => vec![any_name(node.dns_resolver)],
+        Route::Names { names, port } => names.iter().map(|name| by_name(node, name, *port)).collect(),
+        Route::AnyName { .. } => vec![any_name(node)],
     }
 }
 
@@ -145,23 +156,20 @@ fn by_address(node: &Node, cluster: &str, name: String) -> Vec<WireCluster> {
         .collect()
 }
 
-fn statically(cluster: &Cluster, name: String) -> WireCluster {
-    let addresses = cluster
+fn statically(described: &Cluster, name: String) -> WireCluster {
+    let addresses = described
         .endpoints
         .iter()
         .map(|&ip| EndpointAddress::Ip(Address::tcp(ip)));
     let load_assignment = assignment(&name, addresses);
-    with_defaults(
-        name,
-        Discovery::Static {
-            r#type: "STATIC",
-            load_assignment,
-        },
-        None,
-    )
+    let discovery = Discovery::Static {
+        r#type: "STATIC",
+        load_assignment,
+    };
+    cluster(name, discovery, None, None)
 }
 
-fn by_name(host: &str, port: u16, resolver: Option<SocketAddr>) -> WireCluster {
+fn by_name(node: &Node, host: &str, port: u16) -> WireCluster {
     let name = dns_cluster(host, port);
     let socket_address = NamedAddress {
         address: host.to_owned(),
@@ -170,8 +178,8 @@ fn by_name(host: &str, port: u16, resolver: Option<SocketAddr>) -> WireCluster {
     let config = DnsCluster {
         dns_lookup_family: dns::LOOKUP_FAMILY,
         respect_dns_ttl: true,
-        all_addresses_in_single_endpoint: true,
-        typed_dns_resolver_config: dns::resolver(resolver),
+        all_addresses_in_single_endpoint: false,
+        typed_dns_resolver_config: dns::resolver(node.dns_resolver),
     };
     let discovery = Discovery::Dns {
         cluster_type: Extension::new(
@@ -181,32 +189,48 @@ fn by_name(host: &str, port: u16, resolver: Option<SocketAddr>) -> WireCluster {
         ),
         load_assignment: assignment(&name, [EndpointAddress::Name { socket_address }]),
     };
-    with_defaults(name, discovery, None)
+    named(node, name, discovery, None)
 }
 
-fn any_name(resolver: Option<SocketAddr>) -> WireCluster {
+fn any_name(node: &Node) -> WireCluster {
     let cluster_type = Extension::new(
         "envoy.clusters.dynamic_forward_proxy",
         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
         DynamicForwardProxy {
-            dns_cache_config: DnsCache::new(resolver),
+            sub_clusters_config: SubClusters {
+                max_sub_clusters: Commented(1024, "names come from clients".into()),
+                sub_cluster_ttl: "300s",
+            },
         },
     );
     let discovery = Discovery::Dynamic {
         lb_policy: "CLUSTER_PROVIDED",
         cluster_type,
+        dns_lookup_family: dns::LOOKUP_FAMILY,
+        typed_dns_resolver_config: dns::resolver(node.dns_resolver),
     };
     let verified = ServerName {
         auto_sni: true,
         auto_san_validation: true,
     };
-    with_defaults(ANY_NAME.to_owned(), discovery, Some(verified))
+    named(node, ANY_NAME.to_owned(), discovery, Some(verified))
 }
 
-fn with_defaults(
+/// A cluster whose addresses come from DNS, and are not believed.
+fn named(node: &Node, name: String, discovery: Discovery, server_name: Option<ServerName>) -> WireCluster {
+    cluster(
+        name,
+        discovery,
+        server_name,
+        Some(range::upstream_guard(&node.cluster_ranges)),
+    )
+}
+
+fn cluster(
     name: String,
     discovery: Discovery,
     upstream_http_protocol_options: Option<ServerName>,
+    http_filters: Option<[UpstreamFilter; 2]>,
 ) -> WireCluster {
     const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let options = ProtocolOptions {
@@ -215,6 +239,7 @@ fn with_defaults(
             http_protocol_options: Empty {},
             http2_protocol_options: Empty {},
         },
+        http_filters,
     };
     let options = BTreeMap::from([(OPTIONS, Any::new(OPTIONS, options))]);
     WireCluster {

@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::any::{Address, Extension};
 
-/// Addresses of either family are taken, IPv4 first: a node without IPv6 must not fail on an AAAA record.
+/// Addresses of either family are taken, IPv4 first: a node without IPv6 must not fail on an AAAA record. And of one
+/// family only: an upstream that has both would be connected to at either, with the guard seeing one.
 pub(super) const LOOKUP_FAMILY: &str = "V4_PREFERRED";
 
-/// The c-ares resolver with the configured servers and nothing else.
+/// The c-ares resolver. Without servers it asks those of the system.
 #[derive(Serialize)]
 pub(super) struct CAres {
-    resolvers: [Address; 1],
+    resolvers: Vec<Address>,
     dns_resolver_options: ResolverOptions,
 }
 
@@ -22,40 +23,17 @@ struct ResolverOptions {
     no_default_search_domain: bool,
 }
 
-/// The resolver to use; `None` leaves it to the system's configuration.
-pub(super) fn resolver(server: Option<SocketAddr>) -> Option<Extension<CAres>> {
-    let server = server?;
+/// The resolver to use. It is always spelled out: Envoy's own default appends the system's search domains.
+pub(super) fn resolver(server: Option<SocketAddr>) -> Extension<CAres> {
     let config = CAres {
-        resolvers: [Address::udp(server)],
+        resolvers: server.map(Address::udp).into_iter().collect(),
         dns_resolver_options: ResolverOptions {
             no_default_search_domain: true,
         },
     };
-    Some(Extension::new(
+    Extension::new(
         "envoy.network.dns_resolver.cares",
         "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
         config,
-    ))
-}
-
-/// The cache of the dynamic forward proxy. Filter and cluster must be given equal ones: they share it by name.
-#[derive(Serialize)]
-pub(super) struct DnsCache {
-    name: &'static str,
-    dns_lookup_family: &'static str,
-    /// Names come from clients: the cache must not grow with their fantasy.
-    max_hosts: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    typed_dns_resolver_config: Option<Extension<CAres>>,
-}
-
-impl DnsCache {
-    pub(super) fn new(server: Option<SocketAddr>) -> Self {
-        Self {
-            name: "portcullis",
-            dns_lookup_family: LOOKUP_FAMILY,
-            max_hosts: 1024,
-            typed_dns_resolver_config: resolver(server),
-        }
-    }
+    )
 }

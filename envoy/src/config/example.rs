@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Cluster, Direction, Listener, ListenerKind, Node, Route, Underscores};
+use super::{Cluster, Direction, IpRange, Listener, ListenerKind, Node, Route, Underscores};
 use crate::ecds::Encoding;
 
 impl Node {
@@ -17,6 +17,9 @@ impl Node {
             state_dir: "state".into(),
             access_log: "access.log".into(),
             dns_resolver: Some(local(10, 10053)),
+            cluster_ranges: IpRange::LOCAL.to_vec(),
+            stand_in_ports: false,
+            max_connection: Node::MAX_CONNECTION,
             underscores: Underscores::Reject,
             listeners: vec![
                 Listener {
@@ -64,7 +67,7 @@ fn egress(name: &str, port: u16, route: Route) -> Listener {
         name: name.into(),
         address: local(1, port),
         direction: Direction::Egress,
-        logical_port: Some(80),
+        logical_port: None,
         kind: ListenerKind::Http { route },
     }
 }

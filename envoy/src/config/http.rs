@@ -5,7 +5,6 @@ use serde_saphyr::Commented;
 
 use super::access_log::{self, FileLog};
 use super::any::Extension;
-use super::dns::DnsCache;
 use super::guard::{self, Rbac};
 use super::plugin::Subscription;
 use super::routes::{self, RouteConfiguration};
@@ -23,6 +22,7 @@ pub(super) struct ConnectionManager {
     merge_slashes: Commented<bool>,
     path_with_escaped_slashes_action: Commented<&'static str>,
     common_http_protocol_options: CommonOptions,
+    http_protocol_options: Http1Options,
     http2_protocol_options: Http2Options,
     request_headers_timeout: Commented<&'static str>,
     stream_idle_timeout: &'static str,
@@ -43,6 +43,12 @@ struct InternalAddresses {
 struct CommonOptions {
     headers_with_underscores_action: Commented<&'static str>,
     idle_timeout: &'static str,
+    max_connection_duration: Commented<String>,
+}
+
+#[derive(Serialize)]
+struct Http1Options {
+    accept_http_10: Commented<bool>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +74,13 @@ enum HttpFilter {
 
 #[derive(Serialize)]
 struct DynamicForwardProxy {
-    dns_cache_config: DnsCache,
+    sub_cluster_config: SubCluster,
+}
+
+#[derive(Serialize)]
+struct SubCluster {
+    /// How long a request waits for the first answer about its name.
+    cluster_init_timeout: &'static str,
 }
 
 #[derive(Serialize)]
@@ -91,6 +103,10 @@ pub(super) fn connection_manager(node: &Node, listener: &str, route: &Route) -> 
         common_http_protocol_options: CommonOptions {
             headers_with_underscores_action: underscores(node.underscores),
             idle_timeout: "3600s",
+            max_connection_duration: max_connection(node),
+        },
+        http_protocol_options: Http1Options {
+            accept_http_10: why(true, "old clients are judged like others; by default they get 426"),
         },
         http2_protocol_options: Http2Options {
             max_concurrent_streams: why(100, "and windows: what one client can make Envoy hold"),
@@ -123,7 +139,9 @@ fn filters(node: &Node, route: &Route) -> Vec<HttpFilter> {
     // After the guard: a denied request must not even cause a DNS query.
     if let Route::AnyName { .. } = route {
         let proxy = DynamicForwardProxy {
-            dns_cache_config: DnsCache::new(node.dns_resolver),
+            sub_cluster_config: SubCluster {
+                cluster_init_timeout: "5s",
+            },
         };
         filters.push(HttpFilter::Resolve(Extension::new(
             "envoy.filters.http.dynamic_forward_proxy",
@@ -139,6 +157,15 @@ fn filters(node: &Node, route: &Route) -> Vec<HttpFilter> {
         },
     )));
     filters
+}
+
+/// When a connection has to be made anew.
+pub(super) fn max_connection(node: &Node) -> Commented<String> {
+    let seconds = node.max_connection.as_secs();
+    Commented(
+        format!("{seconds}s"),
+        "old policies live as long as their connections".into(),
+    )
 }
 
 /// `%2F` and `%5C` become slashes before the policy looks, and the application gets the same path. Of the four

@@ -54,6 +54,7 @@ struct TcpProxy {
     stat_prefix: String,
     cluster: Commented<&'static str>,
     upstream_connect_mode: Commented<&'static str>,
+    max_downstream_connection_duration: Commented<String>,
 }
 
 impl WireListener {
@@ -88,7 +89,7 @@ fn filters(node: &Node, listener: &Listener) -> Vec<NetworkFilter> {
         }
         ListenerKind::Tcp { cluster } => {
             filters.push(NetworkFilter::ClusterGuard(guard::cluster_by_verdict(cluster)));
-            filters.push(NetworkFilter::Tcp(tcp_proxy(&listener.name)));
+            filters.push(NetworkFilter::Tcp(tcp_proxy(node, &listener.name)));
         }
     }
     filters
@@ -99,11 +100,12 @@ fn filters(node: &Node, listener: &Listener) -> Vec<NetworkFilter> {
 /// `ON_DOWNSTREAM_TLS_HANDSHAKE` when Envoy terminates mTLS and the certificate is the identity, and
 /// `ON_DOWNSTREAM_DATA` when the first bytes decide and the client is known to speak first. The plugin must never
 /// pause a new connection in the immediate mode: Envoy would wait for ever.
-fn tcp_proxy(listener: &str) -> Extension<TcpProxy> {
+fn tcp_proxy(node: &Node, listener: &str) -> Extension<TcpProxy> {
     let proxy = TcpProxy {
         stat_prefix: listener.to_owned(),
         cluster: Commented("no-verdict", "does not exist; the guard above selects".into()),
         upstream_connect_mode: Commented("IMMEDIATE", "addresses decide, before this filter".into()),
+        max_downstream_connection_duration: http::max_connection(node),
     };
     Extension::new(
         "envoy.filters.network.tcp_proxy",
@@ -136,7 +138,8 @@ fn metadata(listener: &Listener) -> Metadata {
         ("protocol", protocol.into()),
         ("destination", destination.into()),
     ]);
-    if let Some(port) = listener.logical_port {
+    // Without it the plugin takes the bound port, which is not the one that a name is contacted at.
+    if let Some(port) = listener.logical_port.or(listener.named_port()) {
         values.insert("port", port.to_string());
     }
     Metadata {

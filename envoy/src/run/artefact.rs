@@ -35,7 +35,7 @@ pub fn plugin() -> Result<PathBuf> {
     find("PORTCULLIS_WASM", "target/plugin/portcullis.wasm", "cargo xtask wasm")
 }
 
-/// The plugin with the fault that tests ask for, as `cargo xtask wasm` builds it beside the real one.
+/// The plugin with the fault that tests ask for, as `cargo xtask wasm --fault-injection` builds it beside the real one.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub fn faulty_plugin() -> Result<PathBuf> {
     find(
         "PORTCULLIS_FAULT_WASM",
         "target/plugin/portcullis-fault.wasm",
-        "cargo xtask wasm",
+        "cargo xtask wasm --fault-injection",
     )
 }
 

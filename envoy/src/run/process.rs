@@ -54,10 +54,20 @@ impl EnvoyProcess {
     ///
     /// The description is invalid, nothing was published, or Envoy does not come up; the error holds the end of its log.
     pub fn start(envoy: &Path, node: Node, dir: &Path, options: &Options) -> Result<Self> {
+        let bootstrap = node.bootstrap()?.to_yaml()?;
+        Self::start_with(envoy, node, &bootstrap, dir, options)
+    }
+
+    /// As [`start`](Self::start), with a bootstrap of `node` that was edited: for what no [`Node`] describes.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with(envoy: &Path, node: Node, yaml: &str, dir: &Path, options: &Options) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
         let bootstrap = dir.join("bootstrap.yaml");
-        fs::write(&bootstrap, node.bootstrap()?.to_yaml()?)?;
+        fs::write(&bootstrap, yaml)?;
         let log = dir.join("envoy.log");
         let child = Command::new(envoy)
             .arg("--config-path")

@@ -55,11 +55,21 @@ pub(super) struct Watched {
     pub(super) http: bool,
 }
 
-/// The resources in use, to know which publications change something.
+/// What was published before, to know which publications change something.
 #[derive(Debug, Default)]
-pub(super) struct Applied(Mutex<InUse>);
+pub(super) struct Applied(Mutex<History>);
 
-type InUse = BTreeMap<&'static str, Option<Value>>;
+type History = BTreeMap<&'static str, Before>;
+
+/// The resources that one layer had before.
+#[derive(Debug, Default)]
+struct Before {
+    /// Those in use.
+    in_use: Option<Value>,
+    /// Those that were refused last, if nothing was accepted since. Envoy does not look at them a second time, and
+    /// counts that as a success.
+    refused: Option<Value>,
+}
 
 type Stats = BTreeMap<String, u64>;
 
@@ -67,21 +77,32 @@ impl Applied {
     /// What Envoy started with.
     pub(super) fn at_start(watched: &Watched) -> Result<Self> {
         let stats = watched.admin.stats()?;
-        let in_use = watched.layers().map(|layer| {
-            let applied = counter(&stats, layer, "config_reload") > 0;
-            (layer.file_name(), watched.resources(layer).filter(|_| applied))
+        let history = watched.layers().map(|layer| {
+            let resources = watched.resources(layer);
+            let before = if counter(&stats, layer, "config_reload") > 0 && counter(&stats, layer, "config_fail") == 0 {
+                Before {
+                    in_use: resources,
+                    refused: None,
+                }
+            } else {
+                Before {
+                    in_use: None,
+                    refused: resources,
+                }
+            };
+            (layer.file_name(), before)
         });
-        Ok(Self(Mutex::new(in_use.collect())))
+        Ok(Self(Mutex::new(history.collect())))
     }
 
     /// Publishes, and waits for the answer. Publications take turns.
     pub(super) fn push(&self, watched: &Watched, publish: impl FnOnce() -> Result<()>) -> Result<Pushed> {
-        let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = watched.admin.stats()?;
         publish()?;
-        let network = settle(watched, Layer::Network, &before, &mut in_use)?;
+        let network = settle(watched, Layer::Network, &before, &mut history)?;
         let http = if watched.http {
-            Some(settle(watched, Layer::Http, &before, &mut in_use)?)
+            Some(settle(watched, Layer::Http, &before, &mut history)?)
         } else {
             None
         };
@@ -90,14 +111,21 @@ impl Applied {
 }
 
 /// Waits until one layer answered and, if what is in use has changed, until every worker has it.
-fn settle(watched: &Watched, layer: Layer, before: &Stats, in_use: &mut InUse) -> Result<Answer> {
-    let answer = watched.wait_for_answer(layer, before)?;
-    if answer == Answer::Accepted {
-        let resources = watched.resources(layer);
-        if in_use.get(layer.file_name()) != Some(&resources) {
-            watched.wait_for_workers(layer, before)?;
-            in_use.insert(layer.file_name(), resources);
+fn settle(watched: &Watched, layer: Layer, stats: &Stats, history: &mut History) -> Result<Answer> {
+    let answer = watched.wait_for_answer(layer, stats)?;
+    let resources = watched.resources(layer);
+    let before = history.entry(layer.file_name()).or_default();
+    match answer {
+        Answer::Accepted if resources.is_some() && before.refused == resources => return Ok(Answer::Rejected),
+        Answer::Accepted => {
+            before.refused = None;
+            if before.in_use != resources {
+                watched.wait_for_workers(layer, stats)?;
+                before.in_use = resources;
+            }
         }
+        Answer::Rejected => before.refused = resources,
+        Answer::Unreadable => {}
     }
     Ok(answer)
 }

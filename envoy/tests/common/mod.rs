@@ -2,23 +2,26 @@
 
 #![expect(dead_code, reason = "every test binary uses another part of it")]
 
+pub(crate) mod kept;
 pub(crate) mod module;
+pub(crate) mod policy;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use envoy_e2e::config::{Cluster, Direction, Listener, ListenerKind, Node, Route, Underscores};
+use envoy_e2e::config::{Cluster, Direction, IpRange, Listener, ListenerKind, Node, Route, Underscores};
 use envoy_e2e::ecds::{self, Encoding};
 use envoy_e2e::run::{EnvoyProcess, Options, artefact};
-use envoy_e2e::world::client::{self, Request, RequestError, Response};
+use envoy_e2e::world::client::{self, HttpClient, Request, RequestError, Response};
 use envoy_e2e::world::dns::{DnsServer, Table};
 use envoy_e2e::world::http::HttpApp;
-use envoy_e2e::world::net::Network;
+use envoy_e2e::world::net::{self, Network};
 use envoy_e2e::world::server::Server;
 use envoy_e2e::world::tcp::{self, Probe};
+use policy::Configuration;
 use tempfile::TempDir;
 
 /// For waiting, not for measuring: long enough for a busy machine.
@@ -32,6 +35,19 @@ pub(crate) fn envoy() -> Option<PathBuf> {
 /// The real plugin, in the same manner; `PORTCULLIS_REQUIRE_WASM=1` makes it required.
 pub(crate) fn plugin() -> Option<PathBuf> {
     required("PORTCULLIS_REQUIRE_WASM", artefact::plugin())
+}
+
+/// The real plugin that panics on demand, in the same manner.
+pub(crate) fn faulty_plugin() -> Option<PathBuf> {
+    required("PORTCULLIS_REQUIRE_WASM", artefact::faulty_plugin())
+}
+
+/// The world with the real plugin and its Envoy; nothing if one of them is missing.
+pub(crate) fn start_plugin(configuration: impl FnOnce(&World) -> Configuration) -> Option<(World, EnvoyProcess)> {
+    let (envoy, plugin) = (envoy()?, plugin()?);
+    let world = World::new(&plugin);
+    let running = world.start(&envoy, &configuration(&world).text());
+    Some((world, running))
 }
 
 fn required(variable: &str, found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
@@ -51,6 +67,7 @@ fn required(variable: &str, found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
 
 /// One node with an application, a TCP service and a DNS server behind it, and clients around it.
 ///
+/// Everything is on loopback, so of that only host 4 counts as inside the cluster for names that Envoy resolves.
 /// Host 2 is the application (listener port 20080, policy port 80), host 3 a TCP service that speaks first (policy
 /// port 7), host 10 the DNS server (policy port 53), host 1 the node itself, hosts 20 and up are clients.
 pub(crate) struct World {
@@ -106,9 +123,24 @@ impl World {
         EnvoyProcess::start(envoy, self.node.clone(), self.dir.path(), &Options::default()).unwrap()
     }
 
+    /// Publishes `configuration` and starts Envoy without the lines of its bootstrap that are exactly `line`.
+    pub(crate) fn start_without(&self, line: &str, envoy: &Path, configuration: &str) -> EnvoyProcess {
+        ecds::write(&self.node, configuration.as_bytes()).unwrap();
+        let bootstrap = self.node.bootstrap().unwrap().to_yaml().unwrap();
+        let kept: Vec<_> = bootstrap.lines().filter(|other| other.trim() != line).collect();
+        let edited = kept.join("\n") + "\n";
+        assert_ne!(edited, bootstrap, "no such line: {line}");
+        EnvoyProcess::start_with(envoy, self.node.clone(), &edited, self.dir.path(), &Options::default()).unwrap()
+    }
+
     /// The address of a client.
     pub(crate) fn client(&self) -> IpAddr {
         self.network.host(20)
+    }
+
+    /// The address of a client that no policy knows.
+    pub(crate) fn stranger(&self) -> IpAddr {
+        self.network.host(21)
     }
 
     /// Where a listener listens.
@@ -123,10 +155,51 @@ impl World {
         client::request(self.client(), self.listener(listener), &request, TIMEOUT)
     }
 
+    /// A connection of the client to the application's listener, to be kept for several requests.
+    pub(crate) fn http_client(&self) -> HttpClient {
+        HttpClient::connect(self.client(), self.listener("app"), TIMEOUT).unwrap()
+    }
+
+    /// Whether a new connection of the client gets through to the TCP service, or is closed.
+    pub(crate) fn tcp_passes(&self) -> bool {
+        match self.probe("echo", b"") {
+            Probe::Data(data) => data == GREETING,
+            Probe::Closed => false,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether a new connection of the client with a `GET` gets through to the application, or is denied.
+    pub(crate) fn http_passes(&self, path: &str) -> bool {
+        match self.get("app", "app", path) {
+            Ok(response) if response.status == 200 => true,
+            Ok(response) if response.status == 403 => false,
+            Err(RequestError::Closed) => false,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// All that a listener answers to these bytes until it closes.
+    pub(crate) fn raw(&self, listener: &str, bytes: &[u8]) -> String {
+        let mut connection = net::connect(self.client(), self.listener(listener), TIMEOUT).unwrap();
+        connection.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// What happens to a client of a TCP listener that sends `bytes` first.
     pub(crate) fn probe(&self, listener: &str, bytes: &[u8]) -> Probe {
         tcp::probe(self.client(), self.listener(listener), bytes, TIMEOUT).unwrap()
     }
+}
+
+/// No name may lead there.
+fn inside(network: Network) -> [IpRange; 1] {
+    [IpRange {
+        address: network.host(4),
+        length: 32,
+    }]
 }
 
 fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server, dns: &DnsServer) -> Node {
@@ -146,6 +219,10 @@ fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server,
         cluster: cluster.into(),
     };
     let port = app.address().port();
+    let egress = |name: &str, names| Listener {
+        direction: Direction::Egress,
+        ..listener(name, 1, 80, http(Route::Names { names, port }))
+    };
     Node {
         id: "test".into(),
         admin: network.free(1).unwrap(),
@@ -154,21 +231,19 @@ fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server,
         state_dir: dir.join("state"),
         access_log: dir.join("access.log"),
         dns_resolver: Some(dns.address()),
+        cluster_ranges: inside(network).to_vec(),
+        stand_in_ports: true,
+        max_connection: Node::MAX_CONNECTION,
         underscores: Underscores::Reject,
         listeners: vec![
             listener("app", 2, 80, http(Route::Cluster("app".into()))),
             listener("echo", 3, 7, tcp("echo")),
             listener("dns", 10, 53, tcp("dns")),
-            listener(
-                "names",
-                1,
-                80,
-                http(Route::Names {
-                    names: vec![NAME.into()],
-                    port,
-                }),
-            ),
-            listener("any-name", 1, 80, http(Route::AnyName { port })),
+            egress("names", vec![NAME.into()]),
+            Listener {
+                kind: http(Route::AnyName { port }),
+                ..egress("any-name", vec![])
+            },
         ],
         clusters: vec![
             cluster("app", app.address()),

@@ -1,5 +1,7 @@
 //! One broken description per row, and what must be said about it.
 
+use std::time::Duration;
+
 use super::*;
 
 /// The example, changed by `break_it`, and the problems found.
@@ -15,6 +17,31 @@ fn problems(break_it: impl FnOnce(&mut Node)) -> Vec<String> {
 #[test]
 fn the_example_is_valid() {
     assert_eq!(problems(|_| ()), [""; 0]);
+}
+
+#[test]
+fn what_is_no_problem() {
+    type Change = fn(&mut Node);
+    let rows: &[(&str, Change)] = &[
+        ("the upstream port, in other words", |node| {
+            node.listeners[2].logical_port = Some(80)
+        }),
+        ("stand-ins have other ports", |node| {
+            node.stand_in_ports = true;
+            node.listeners[2].logical_port = Some(8080);
+        }),
+        ("without names nobody needs ranges", |node| {
+            node.listeners.truncate(2);
+            node.cluster_ranges.clear();
+        }),
+        ("a single address", |node| {
+            node.cluster_ranges = vec![IpRange::v4([10, 0, 0, 1], 32)]
+        }),
+        ("one second", |node| node.max_connection = Duration::from_secs(1)),
+    ];
+    for (why, change) in rows {
+        assert_eq!(problems(change), [""; 0], "{why}");
+    }
 }
 
 #[test]
@@ -60,6 +87,36 @@ fn every_problem_is_named_with_its_place() {
             "a policy cannot mean port 0",
             |node| node.listeners[0].logical_port = Some(0),
             "listener `web`: port 0",
+        ),
+        (
+            "an ingress policy belongs to an endpoint, and a name is none",
+            |node| node.listeners[2].direction = Direction::Both,
+            "listener `egress`: where Envoy resolves names, only egress can be judged",
+        ),
+        (
+            "any name is no endpoint either",
+            |node| node.listeners[3].direction = Direction::Ingress,
+            "listener `egress-any`: where Envoy resolves names, only egress can be judged",
+        ),
+        (
+            "a policy about port 443 would open port 80",
+            |node| node.listeners[3].logical_port = Some(443),
+            "listener `egress-any`: port 443 would be judged, and port 80 contacted",
+        ),
+        (
+            "names could lead to every pod",
+            |node| node.cluster_ranges.clear(),
+            "cluster ranges: empty, names could lead anywhere",
+        ),
+        (
+            "Envoy would refuse it",
+            |node| node.cluster_ranges.push(IpRange::v4([10, 0, 0, 0], 33)),
+            "cluster ranges: `10.0.0.0/33` is longer than an address",
+        ),
+        (
+            "Envoy would have no limit",
+            |node| node.max_connection = Duration::from_millis(999),
+            "max_connection: less than one second",
         ),
         (
             "a typo must not become a denial of everything",

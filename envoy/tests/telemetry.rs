@@ -1,0 +1,163 @@
+//! What operators see of the real plugin's verdicts: access log, counters, gauge.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::policy::{Configuration, RULE, SERVICES, from_client};
+use common::{TIMEOUT, World, start_plugin};
+use envoy_e2e::run::EnvoyProcess;
+use serde_json::{Value, json};
+
+/// Requests for `/public`; port 7 by a rule of its own.
+fn policy(world: &World) -> Configuration {
+    Configuration::requests(world, json!([{ "path": "/public" }]))
+}
+
+/// Port 7 is denied by a rule, port 80 by default.
+fn denying(world: &World) -> Configuration {
+    let seven = from_client(7, None);
+    let fields = json!({
+        "defaultDeny": { "ingress": true, "egress": false },
+        "ingressDeny": [seven],
+    });
+    Configuration::rule(world, SERVICES, fields)
+}
+
+/// What a line says of the verdict.
+fn told(line: &Value) -> Value {
+    json!({ "verdict": line["verdict"], "reason": line["reason"], "rule": line["rule"] })
+}
+
+fn line(envoy: &EnvoyProcess, wanted: impl Fn(&Value) -> bool) -> Value {
+    envoy.wait_for_access(wanted, TIMEOUT).unwrap()
+}
+
+/// Waits until Envoy has no connection to the TCP service: one that is still open is judged again after a push.
+fn wait_for_tcp_to_end(world: &World, envoy: &EnvoyProcess) {
+    let listener = world.listener("echo");
+    let name = format!("listener.{}_{}.downstream_cx_active", listener.ip(), listener.port());
+    envoy.admin().wait_for_stat(&name, |open| open == 0, TIMEOUT).unwrap();
+}
+
+#[test]
+fn every_verdict_is_in_the_access_log_with_its_reason_and_rule() {
+    let Some((world, envoy)) = start_plugin(policy) else {
+        return;
+    };
+    assert!(world.http_passes("/public") && !world.http_passes("/secret") && world.tcp_passes());
+    wait_for_tcp_to_end(&world, &envoy);
+    assert!(envoy.push(denying(&world).text().as_bytes()).unwrap().accepted());
+    assert!(!world.tcp_passes() && !world.http_passes("/denied"));
+
+    let request = |path: &str| line(&envoy, |line| line["path"] == path);
+    let connection = |listener: &str, l4: &str| {
+        line(&envoy, |line| {
+            line["log"] == "connection" && line["listener"] == listener && line["l4"] == l4
+        })
+    };
+    let allowed = request("/public");
+    let rule = format!("{RULE}.ingress[0].toPorts[0].rules.http[0]");
+    assert_eq!(
+        told(&allowed),
+        json!({ "verdict": "allow", "reason": "allowed-by-rule", "rule": rule })
+    );
+    assert_eq!(json!([allowed["status"], allowed["http"]]), json!([200, "allow"]));
+    assert_eq!(allowed["upstream"], world.app.address().to_string());
+
+    let denied = request("/secret");
+    let rule = format!("{RULE}.ingress[0].toPorts[0]");
+    assert_eq!(
+        told(&denied),
+        json!({ "verdict": "deny", "reason": "no-http-rule-matches", "rule": rule })
+    );
+    assert_eq!(
+        json!([denied["status"], denied["http"], denied["upstream"]]),
+        json!([403, "deny", null])
+    );
+    let details = format!("portcullis_denied[{}]", rule.replace(' ', "_"));
+    assert_eq!(denied["details"], details);
+
+    let rule = format!("{RULE}.ingress[1].toPorts[0]");
+    let want = json!({ "verdict": "allow", "reason": "allowed-by-rule", "rule": rule });
+    assert_eq!(told(&connection("echo", "allow")), want, "TCP");
+    let rule = format!("{RULE}.ingressDeny[0].toPorts[0]");
+    let want = json!({ "verdict": "deny", "reason": "denied-by-rule", "rule": rule });
+    assert_eq!(told(&connection("echo", "deny")), want, "TCP");
+    let want = json!({ "verdict": "deny", "reason": "default-deny", "rule": RULE });
+    assert_eq!(
+        told(&connection("app", "deny")),
+        want,
+        "a connection that did not become HTTP"
+    );
+    let source = connection("app", "deny")["source"].as_str().unwrap().to_owned();
+    assert!(source.starts_with(&format!("{}:", world.client())), "{source}");
+}
+
+/// The plugin's counters and gauge, by their own names.
+fn metrics(envoy: &EnvoyProcess) -> BTreeMap<String, u64> {
+    let stats = envoy.admin().stats().unwrap();
+    let own = stats.into_iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix("wasmcustom.portcullis_")?;
+        Some((name.to_owned(), value))
+    });
+    own.collect()
+}
+
+#[test]
+fn every_verdict_is_counted_once() {
+    let Some((world, envoy)) = start_plugin(policy) else {
+        return;
+    };
+    let mut client = world.http_client();
+    let mut get = |path| {
+        let request = envoy_e2e::world::client::Request::new("GET", path, "app");
+        client.send(&request).unwrap().status
+    };
+    for _ in 0..3 {
+        assert_eq!([get("/public"), get("/secret"), get("/secret")], [200, 403, 403]);
+    }
+    assert!(world.tcp_passes() && world.tcp_passes());
+    wait_for_tcp_to_end(&world, &envoy);
+    assert!(envoy.push(denying(&world).text().as_bytes()).unwrap().accepted());
+    assert!(!world.tcp_passes());
+    let verdicts = [
+        ("l4.verdict.allow", 3),
+        ("l4.verdict.deny", 1),
+        ("l7.verdict.allow", 3),
+        ("l7.verdict.deny", 6),
+    ];
+    let mut wanted: BTreeMap<_, _> = verdicts
+        .iter()
+        .map(|&(name, count)| (format!("requests_total.dir.both.layer.{name}"), count))
+        .collect();
+    wanted.insert("bundle_generation".into(), 2);
+    assert_eq!(
+        metrics(&envoy),
+        wanted,
+        "one connection and nine requests; two TCP connections; one that was denied"
+    );
+}
+
+#[test]
+fn refused_policies_are_counted_and_the_generation_is_that_in_force() {
+    let Some((world, envoy)) = start_plugin(policy) else {
+        return;
+    };
+    let metric = |name: &str| metrics(&envoy).get(name).copied().unwrap_or(0);
+    assert_eq!((metric("bundle_generation"), metric("config_rejected_total")), (1, 0));
+    for (broken, count) in [(r#"{"version":1}"#, 1), (r#"{"version":2}"#, 2)] {
+        assert!(!envoy.push(broken.as_bytes()).unwrap().accepted());
+        assert_eq!(
+            metric("config_rejected_total"),
+            count,
+            "both layers have the same configuration"
+        );
+        assert_eq!(metric("bundle_generation"), 1, "the last good one stays");
+    }
+    for (configuration, generation) in [(denying(&world), 2), (Configuration::allow_all(&world), 3)] {
+        assert!(envoy.push(configuration.text().as_bytes()).unwrap().accepted());
+        assert_eq!(metric("bundle_generation"), generation);
+    }
+    assert_eq!(metric("panics_total"), 0);
+}
