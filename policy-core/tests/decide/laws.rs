@@ -8,7 +8,6 @@ use policy_core::{
     bundle::{DefaultDeny, Element, PeerPattern, ReservedEntity, Rule},
 };
 
-const PEERS: [&str; 7] = [WEB, DB, MON, HOST, NODE, WORLD, LEARNED];
 const PORTS: [u16; 3] = [79, 80, 81];
 const REQUESTS: [(&str, &str); 3] = [("GET", "/a"), ("POST", "/a"), ("GET", "/b")];
 
@@ -61,7 +60,7 @@ fn rule() -> impl Strategy<Value = Rule> {
 /// Every answer there is: each peer, port and request.
 fn answers(engine: &Engine) -> Vec<Verdict> {
     let ask = |peer, port, (method, path)| to_web(engine, peer, port).request(&request(method, path));
-    let peers = PEERS.into_iter().flat_map(|peer| PORTS.map(|port| (peer, port)));
+    let peers = ALL.into_iter().flat_map(|peer| PORTS.map(|port| (peer, port)));
     peers
         .flat_map(|(peer, port)| REQUESTS.map(|asked| ask(peer, port, asked)))
         .collect()

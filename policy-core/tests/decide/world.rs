@@ -201,3 +201,13 @@ pub(crate) fn request(method: &str, path: &str) -> HttpRequest {
 pub(crate) fn allows(admission: &Admission) -> bool {
     admission.verdict().allows()
 }
+
+/// Every peer there is.
+pub(crate) const ALL: [&str; 7] = [WEB, DB, MON, HOST, NODE, WORLD, LEARNED];
+
+/// Who of all peers may connect to port 80 of `web`.
+pub(crate) fn accepted(engine: &Engine) -> Vec<&'static str> {
+    ALL.into_iter()
+        .filter(|peer| allows(&to_web(engine, peer, 80)))
+        .collect()
+}
