@@ -16,6 +16,7 @@ mod http;
 mod listener;
 pub(crate) mod plugin;
 mod range;
+mod rbac;
 mod routes;
 
 use std::net::SocketAddr;

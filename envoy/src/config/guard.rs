@@ -5,41 +5,18 @@
 //! happens inside a VM can switch them off: only the exact word `allow` in filter state opens them, and only the
 //! plugin writes filter state with the prefix `wasm.`.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_saphyr::Commented;
 
 use super::any::Extension;
+use super::rbac::{Any, Rbac};
 use crate::ecds::Layer;
 
-/// Policies of Envoy's role-based access control: allow those who carry the plugin's word, deny the rest.
-#[derive(Serialize)]
-pub(super) struct Rbac {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stat_prefix: Option<&'static str>,
-    rules: Rules,
-}
+/// The filter that allows those who carry the plugin's word, and denies the rest.
+pub(super) type Guard = Rbac<Any, Principal>;
 
 #[derive(Serialize)]
-struct Rules {
-    action: &'static str,
-    policies: BTreeMap<&'static str, Policy>,
-}
-
-#[derive(Serialize)]
-struct Policy {
-    permissions: [Permission; 1],
-    principals: [Principal; 1],
-}
-
-#[derive(Serialize)]
-struct Permission {
-    any: bool,
-}
-
-#[derive(Serialize)]
-struct Principal {
+pub(super) struct Principal {
     filter_state: FilterState,
 }
 
@@ -55,28 +32,24 @@ struct Exact {
 }
 
 /// Closes a connection (403 for a request) at the first byte unless the plugin allowed it.
-pub(super) fn rbac(layer: Layer) -> Extension<Rbac> {
-    let message_type = match layer {
-        Layer::Network => "envoy.extensions.filters.network.rbac.v3.RBAC",
-        Layer::Http => "envoy.extensions.filters.http.rbac.v3.RBAC",
-    };
-    let policy = Policy {
-        permissions: [Permission { any: true }],
-        principals: [Principal {
-            filter_state: FilterState {
-                key: state_key(layer),
-                string_match: Exact {
-                    exact: Commented("allow", "nothing else opens the guard".into()),
-                },
+pub(super) fn rbac(layer: Layer) -> Extension<Guard> {
+    let carries_the_word = Principal {
+        filter_state: FilterState {
+            key: state_key(layer),
+            string_match: Exact {
+                exact: Commented("allow", "nothing else opens the guard".into()),
             },
-        }],
+        },
     };
-    let rules = Rules {
-        action: "ALLOW",
-        policies: BTreeMap::from([("plugin-said-allow", policy)]),
+    let rbac = Rbac::allow("plugin-said-allow", Any::ANY, carries_the_word);
+    let (message_type, rbac) = match layer {
+        Layer::Network => (
+            "envoy.extensions.filters.network.rbac.v3.RBAC",
+            rbac.counted_as("portcullis_guard"),
+        ),
+        Layer::Http => ("envoy.extensions.filters.http.rbac.v3.RBAC", rbac),
     };
-    let stat_prefix = (layer == Layer::Network).then_some("portcullis_guard");
-    Extension::new("portcullis-guard", message_type, Rbac { stat_prefix, rules })
+    Extension::new("portcullis-guard", message_type, rbac)
 }
 
 /// Writes filter state when a connection arrives.

@@ -5,7 +5,7 @@ use serde_saphyr::Commented;
 
 use super::access_log::{self, FileLog};
 use super::any::Extension;
-use super::guard::{self, Rbac};
+use super::guard::{self, Guard};
 use super::plugin::Subscription;
 use super::routes::{self, RouteConfiguration};
 use super::{Node, Route, Underscores};
@@ -67,7 +67,7 @@ struct Upgrade {
 #[serde(untagged)]
 enum HttpFilter {
     Plugin(Subscription),
-    Guard(Extension<Rbac>),
+    Guard(Extension<Guard>),
     Resolve(Extension<DynamicForwardProxy>),
     Router(Extension<Router>),
 }

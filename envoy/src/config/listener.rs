@@ -7,7 +7,7 @@ use serde_saphyr::Commented;
 
 use super::access_log::{self, FileLog};
 use super::any::{Address, Extension};
-use super::guard::{self, Rbac, SetFilterState};
+use super::guard::{self, Guard, SetFilterState};
 use super::http::{self, ConnectionManager};
 use super::plugin::Subscription;
 use super::{Direction, Listener, ListenerKind, Node, Route};
@@ -43,7 +43,7 @@ struct FilterChain {
 #[serde(untagged)]
 enum NetworkFilter {
     Plugin(Subscription),
-    Guard(Extension<Rbac>),
+    Guard(Extension<Guard>),
     ClusterGuard(Extension<SetFilterState>),
     Http(Box<Extension<ConnectionManager>>),
     Tcp(Extension<TcpProxy>),

@@ -4,7 +4,6 @@
 //! own would be reached past the ingress policy of the workload there. So the last filter before the upstream, which
 //! knows the address that was chosen, lets a request go only to addresses outside.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 use serde_saphyr::Commented;
 
 use super::any::{Empty, Extension};
+use super::rbac::{Any, Rbac};
 
 /// An address range in CIDR notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,35 +70,13 @@ impl fmt::Display for IpRange {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum UpstreamFilter {
-    Guard(Extension<Rbac>),
+    Guard(Extension<Rbac<Permission, Any>>),
     Codec(Extension<Empty>),
 }
 
 #[derive(Serialize)]
-pub(super) struct Rbac {
-    rules: Rules,
-}
-
-#[derive(Serialize)]
-struct Rules {
-    action: &'static str,
-    policies: BTreeMap<&'static str, Policy>,
-}
-
-#[derive(Serialize)]
-struct Policy {
-    permissions: [Permission; 1],
-    principals: [Principal; 1],
-}
-
-#[derive(Serialize)]
-struct Principal {
-    any: bool,
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Permission {
+pub(super) enum Permission {
     AndRules(RuleSet),
     OrRules(RuleSet),
     NotRule(Box<Permission>),
@@ -106,12 +84,12 @@ enum Permission {
 }
 
 #[derive(Serialize)]
-struct RuleSet {
+pub(super) struct RuleSet {
     rules: Vec<Permission>,
 }
 
 #[derive(Serialize)]
-struct UpstreamAddress {
+pub(super) struct UpstreamAddress {
     upstream_ip: CidrRange,
 }
 
@@ -130,18 +108,11 @@ pub(super) fn upstream_guard(ranges: &[IpRange]) -> [UpstreamFilter; 2] {
     let known = one_of(&any, "known");
     let inside = one_of(ranges, "inside");
     let rules = vec![known, Permission::NotRule(Box::new(inside))];
-    let policy = Policy {
-        permissions: [Permission::AndRules(RuleSet { rules })],
-        principals: [Principal { any: true }],
-    };
-    let rules = Rules {
-        action: "ALLOW",
-        policies: BTreeMap::from([("address-is-outside", policy)]),
-    };
+    let permission = Permission::AndRules(RuleSet { rules });
     let guard = Extension::new(
         "portcullis-guard-address",
         "envoy.extensions.filters.http.rbac.v3.RBAC",
-        Rbac { rules },
+        Rbac::allow("address-is-outside", permission, Any::ANY),
     );
     let codec = Extension::new(
         "envoy.filters.http.upstream_codec",
