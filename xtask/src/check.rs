@@ -37,7 +37,7 @@ fn steps(workspace: &Workspace, report: &mut Report) -> Result<()> {
         python,
     };
     report.step("tests", || cmd::run(&mut environment.tests()))?;
-    report.step("conformance", || conformance::ask(workspace))?;
+    report.step("conformance", || conformance::ask_tested(workspace))?;
     report.step("demo", || demo::run(workspace, &demo::Args::default()))?;
     report.step("documentation", || cmd::run(&mut documentation(workspace)))
 }

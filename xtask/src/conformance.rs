@@ -3,6 +3,7 @@
 //! The project carries cases of its own. Corpora beside the checkout are asked too, if they are there.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -23,11 +24,26 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// The same with the plugin that is there already.
-pub(crate) fn ask(workspace: &Workspace) -> Result<()> {
+fn ask(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo("run");
     cargo.args(["--locked", "--quiet", "--package", "portcullis", "--"]);
-    cargo.args(["conformance", "--engine", "both", "--known"]);
-    cmd::run(cargo.arg(workspace.path(KNOWN)).args(corpora(workspace)))
+    compare(workspace, cargo)
+}
+
+/// The same right after `cargo test` built the program. Cargo would build it anew, and all of wasmtime with it, only
+/// because other features of common dependencies are wanted where fewer crates are.
+pub(crate) fn ask_tested(workspace: &Workspace) -> Result<()> {
+    let program = workspace.tested_program("portcullis");
+    if program.is_file() {
+        compare(workspace, workspace.command(program))
+    } else {
+        ask(workspace)
+    }
+}
+
+fn compare(workspace: &Workspace, mut portcullis: Command) -> Result<()> {
+    portcullis.args(["conformance", "--engine", "both", "--known"]);
+    cmd::run(portcullis.arg(workspace.path(KNOWN)).args(corpora(workspace)))
 }
 
 fn corpora(workspace: &Workspace) -> Vec<PathBuf> {

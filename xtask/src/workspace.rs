@@ -42,6 +42,15 @@ impl Workspace {
         self.path("target/tools")
     }
 
+    /// Where `cargo test` leaves a program that integration tests run.
+    pub(crate) fn tested_program(&self, name: &str) -> PathBuf {
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), |dir| self.path(dir));
+        target
+            .join("debug")
+            .join(name)
+            .with_extension(env::consts::EXE_EXTENSION)
+    }
+
     /// A command that runs in the checkout.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
