@@ -1,13 +1,16 @@
 //! The engine: a compiled bundle, and the walk that decides.
 //!
-//! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address. [`table`] gathers,
-//! once for each subject, the elements of all rules that select it. [`resolve`] is the one walk over such a table:
-//! it finds the entries for a peer and port, and [`Connection`] holds what it found.
+//! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address, [`services`] what
+//! stands behind a virtual one. [`table`] gathers, once for each subject, the elements of all rules that select it.
+//! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
+//! [`Connection`] holds what it found.
 
 pub(crate) mod compile;
 mod connection;
 mod identities;
+pub(crate) mod matching;
 pub(crate) mod resolve;
+mod services;
 mod table;
 
 use alloc::{rc::Rc, string::String, vec::Vec};
@@ -24,13 +27,15 @@ use crate::{
     selector::Selector,
 };
 use compile::CompiledRule;
-use identities::{Identities, Services};
+use identities::Identities;
 use resolve::{NoObserver, Resolved, Side};
+use services::Services;
 use table::SubjectTable;
 
 pub use connection::Connection;
 pub use identities::IdentityId;
-pub(crate) use identities::{Backends, IdentityKind};
+pub(crate) use identities::IdentityKind;
+pub(crate) use services::Backends;
 
 /// How many subjects keep their table. Far more than a node has endpoints; a bundle may hold a whole cluster.
 const MAX_TABLES: usize = 4096;

@@ -1,19 +1,20 @@
 //! From wire rules to matchers: every index checked, every pattern compiled, every error collected.
 
+mod checks;
+
 use alloc::{boxed::Box, format, rc::Rc, string::String, vec::Vec};
 use ipnet::IpNet;
 
 use crate::{
     address::canonical_prefix,
-    bundle::{
-        BundleError, Element, PeerPattern, Peers, Policy, PortNumbers, PortPattern, PortRule, ReservedEntity, Rule,
-    },
-    flow::{Direction, Protocol},
+    bundle::{BundleError, Element, PeerPattern, Peers, Policy, PortPattern, PortRule, ReservedEntity, Rule},
+    flow::Direction,
     fqdn::FqdnPattern,
     http::{HttpPattern, PatternCache},
     selector::Selector,
     verdict::RuleRef,
 };
+use checks::{is_tcp, list_of, wrong_ports, wrong_source};
 
 /// What an element asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -289,50 +290,5 @@ impl Compiler<'_> {
             what: "selector",
             index,
         });
-    }
-}
-
-/// The list of the policy that the rule stands in: an element has either ports or ICMP messages.
-fn list_of(rule: &PortRule) -> &'static str {
-    match rule.ports.first() {
-        Some(PortPattern::Icmp { .. }) => "icmps",
-        Some(PortPattern::Port { .. }) | None => "toPorts",
-    }
-}
-
-/// Labels of these sources are those of prefixes and names, which peers are named by in ways of their own.
-fn wrong_source(index: usize, selector: &Selector) -> Option<BundleError> {
-    let mut sources = selector
-        .requirements()
-        .iter()
-        .filter_map(|requirement| requirement.key().source());
-    let at = format!("selectors[{index}]");
-    let reason = "a selector cannot ask for labels of source cidr, cidrgroup or fqdn";
-    sources
-        .any(|source| matches!(source, "cidr" | "cidrgroup" | "fqdn"))
-        .then_some(BundleError::Invalid { at, reason })
-}
-
-fn is_tcp(pattern: &PortPattern) -> bool {
-    matches!(
-        pattern,
-        PortPattern::Port {
-            protocol: Protocol::Tcp,
-            ..
-        }
-    )
-}
-
-fn wrong_ports(pattern: &PortPattern) -> Option<&'static str> {
-    match pattern {
-        PortPattern::Port {
-            protocol: Protocol::Icmp | Protocol::IcmpV6,
-            ..
-        } => Some("ICMP has types, not ports"),
-        PortPattern::Port {
-            numbers: PortNumbers::Range(first, last),
-            ..
-        } if first > last => Some("a port range must not end before it starts"),
-        PortPattern::Port { .. } | PortPattern::Icmp { .. } => None,
     }
 }

@@ -6,14 +6,13 @@
 
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::net::IpAddr;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::compile::CompiledRule;
 use crate::{
     address::{AddressTable, canonical_prefix},
-    bundle::{AddressEntry, Backend, BundleError, Endpoint, Identity, NamedPort, Service, Stack},
-    flow::Protocol,
+    bundle::{AddressEntry, BundleError, Endpoint, Identity, NamedPort, Stack},
     labels::{Label, Labels, Source},
 };
 
@@ -258,7 +257,7 @@ fn world_label(stack: Stack, v4: bool) -> Option<Label> {
     Label::new(Source::RESERVED, name, "").ok()
 }
 
-fn checked(identity: u32, count: usize, at: &str, errors: &mut Vec<BundleError>) -> Option<IdentityId> {
+pub(super) fn checked(identity: u32, count: usize, at: &str, errors: &mut Vec<BundleError>) -> Option<IdentityId> {
     let known = usize::try_from(identity).is_ok_and(|index| index < count);
     if !known {
         errors.push(BundleError::Dangling {
@@ -268,59 +267,4 @@ fn checked(identity: u32, count: usize, at: &str, errors: &mut Vec<BundleError>)
         });
     }
     known.then_some(IdentityId(identity))
-}
-
-/// The endpoints behind a destination address, if it is virtual.
-pub(crate) enum Backends<'a> {
-    /// The address is no service's.
-    NotAService,
-    /// The address is a service's, but not this port of it.
-    UnknownPort,
-    /// These, with their ports after translation.
-    Known(&'a [(IdentityId, u16)]),
-}
-
-/// Virtual addresses.
-#[derive(Debug, Default)]
-pub(crate) struct Services {
-    addresses: HashSet<IpAddr>,
-    backends: HashMap<(IpAddr, Protocol, u16), Vec<(IdentityId, u16)>>,
-}
-
-impl Services {
-    pub(super) fn build(services: Vec<Service>, identities: usize, errors: &mut Vec<BundleError>) -> Self {
-        let mut this = Self::default();
-        for (
-            i,
-            Service {
-                name: _,
-                address,
-                protocol,
-                port,
-                backends,
-            },
-        ) in services.into_iter().enumerate()
-        {
-            let at = format!("services[{i}]");
-            let address = address.to_canonical();
-            let known = |Backend { identity, port }| checked(identity, identities, &at, errors).map(|id| (id, port));
-            let backends: Vec<_> = backends.into_iter().filter_map(known).collect();
-            this.addresses.insert(address);
-            if this.backends.insert((address, protocol, port), backends).is_some() {
-                errors.push(BundleError::AddressClash {
-                    at,
-                    address: format!("{address}:{port}/{protocol}"),
-                });
-            }
-        }
-        this
-    }
-
-    pub(super) fn find(&self, address: IpAddr, protocol: Protocol, port: u16) -> Backends<'_> {
-        match self.backends.get(&(address, protocol, port)) {
-            Some(backends) => Backends::Known(backends),
-            None if self.addresses.contains(&address) => Backends::UnknownPort,
-            None => Backends::NotAService,
-        }
-    }
 }

@@ -12,7 +12,8 @@ use crate::{
     engine::{
         IdentityKind,
         compile::{CompiledPorts, PeerMatcher, PortSet},
-        resolve::{CLUSTER_KEY, Match, Side},
+        matching::{CLUSTER_KEY, Match},
+        resolve::Side,
     },
     flow::{Direction, Flow, IcmpFamily, Peer},
     http::{HttpFacts, HttpMiss},
