@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use flow::{Header, Port, RequestLine};
+pub(crate) use flow::{Header, KafkaLine, Port, RequestLine};
 pub(crate) use input::{InputArgs, Name, Validation};
 pub(crate) use peer::{Peer, Reserved};
 
@@ -71,7 +71,8 @@ pub(crate) enum EngineChoice {
     /// The engine in this program.
     #[default]
     Native,
-    /// The plugin that Envoy loads, in a WebAssembly host.
+    /// The plugin that Envoy loads, in a WebAssembly host. It cannot read Kafka and DNS messages yet: the native engine
+    /// decides on those, once the plugin has let their connection pass.
     Wasm,
 }
 
@@ -134,7 +135,7 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     pub(crate) port: Port,
     /// An HTTP request on the connection, for example `GET /metrics`.
-    #[arg(long, value_name = "METHOD PATH")]
+    #[arg(long, group = "message", value_name = "METHOD PATH")]
     pub(crate) http: Option<RequestLine>,
     /// The host that the request names.
     #[arg(long, requires = "http", value_name = "HOST")]
@@ -142,15 +143,18 @@ pub(crate) struct TraceArgs {
     /// A header of the request; may be repeated.
     #[arg(long, requires = "http", action = ArgAction::Append, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<Header>,
-    /// The TLS server name of the connection.
+    /// The server name that the client asks for in its TLS handshake; empty for a client that asks for none.
     #[arg(long, value_name = "NAME")]
     pub(crate) sni: Option<String>,
-    /// A Kafka request on the connection.
-    #[arg(long, value_name = "REQUEST")]
-    pub(crate) kafka: Option<String>,
+    /// A Kafka request on the connection, for example `produce orders,returns billing`: its kind, topics and client id.
+    #[arg(long, group = "message", value_name = "KIND [TOPIC,TOPIC [CLIENT]]")]
+    pub(crate) kafka: Option<KafkaLine>,
     /// A DNS query on the connection.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, group = "message", value_name = "NAME")]
     pub(crate) dns: Option<String>,
+    /// The peer has not proven who it is. Without this it counts as authenticated.
+    #[arg(long)]
+    pub(crate) unauthenticated: bool,
     /// Who decides; the explanation is always that of the native engine.
     #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
     pub(crate) engine: EngineChoice,

@@ -38,6 +38,9 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<Outcome> {
         run_corpus(&path, &mut engines, &mut known, &mut report)?;
     }
     report.print(args.output, args.show)?;
+    if let Some(note) = eval::natively(engines.asked_natively()) {
+        eprintln!("note: {note}");
+    }
     Ok(if report.agrees() { Outcome::Yes } else { Outcome::No })
 }
 
@@ -101,6 +104,11 @@ impl Engines {
                 second: Some(evaluator(EngineChoice::Wasm)?),
             },
         })
+    }
+
+    fn asked_natively(&self) -> usize {
+        let second = self.second.as_ref().map_or(0, Evaluator::asked_natively);
+        self.first.asked_natively() + second
     }
 
     fn compare(&mut self, text: &[u8], expected: &Expectation) -> (Tally, Vec<Difference>) {

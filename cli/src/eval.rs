@@ -22,13 +22,25 @@ use crate::{Outcome, args::EvalArgs, input, judge::judge};
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome> {
     let mut evaluator = Evaluator::new(judge(args.engine)?);
     let output = io::stdout().lock();
-    match args.file.as_deref().filter(|file| !input::is_stdin(file)) {
+    let outcome = match args.file.as_deref().filter(|file| !input::is_stdin(file)) {
         None => stream(&mut evaluator, io::stdin().lock(), output),
         Some(path) => {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             stream(&mut evaluator, BufReader::new(file), output)
         }
+    };
+    if let Some(note) = natively(evaluator.asked_natively()) {
+        eprintln!("note: {note}");
     }
+    outcome
+}
+
+/// That another engine than the chosen one decided, if it did.
+pub(crate) fn natively(count: usize) -> Option<String> {
+    let messages = if count == 1 { "message" } else { "messages" };
+    (count > 0).then(|| {
+        format!("the native engine decided on {count} Kafka and DNS {messages}, which the plugin cannot read yet")
+    })
 }
 
 /// The answer to a line that has none.

@@ -1,5 +1,6 @@
 //! The question to an engine and its answer, the same for every engine.
 
+mod carried;
 mod native;
 #[cfg(feature = "wasm")]
 mod wasm;
@@ -7,9 +8,10 @@ mod wasm;
 use std::{borrow::Cow, net::IpAddr};
 
 use anyhow::Result;
-use policy_core::{Bundle, Decision, Direction, HttpRequest, Layer, Protocol, Reason, Verdict};
+use policy_core::{Bundle, Decision, Direction, Layer, Protocol, Reason, RuleRef, Verdict, bundle::Authentication};
 use serde::{Serialize, Serializer};
 
+pub(crate) use carried::{Content, Handshake, KafkaMessage, Message};
 pub(crate) use native::{Native, engine};
 
 use crate::args::EngineChoice;
@@ -25,6 +27,11 @@ pub(crate) trait Judge {
     ///
     /// An error means that the engine did not decide at all.
     fn ask(&mut self, question: &Question<'_>) -> Result<Answer>;
+
+    /// How many questions about messages went to the engine in this program, because this one cannot read them yet.
+    fn asked_natively(&self) -> usize {
+        0
+    }
 }
 
 /// The engine that was chosen, without policy.
@@ -48,8 +55,9 @@ pub(crate) struct Question<'a> {
     pub(crate) protocol: Protocol,
     /// The destination port; the message type for ICMP.
     pub(crate) port: u16,
-    /// A cleartext request on the connection. Without it, the question is about the connection as such.
-    pub(crate) http: Option<&'a HttpRequest>,
+    /// Whether the peers have proven who they are.
+    pub(crate) authenticated: bool,
+    pub(crate) content: &'a Content,
 }
 
 /// What was decided, in the words that go out.
@@ -64,6 +72,12 @@ pub(crate) struct Answer {
     /// A code of [`Reason::as_str`], or [`Answer::UNSUPPORTED`].
     pub(crate) reason: Cow<'static, str>,
     pub(crate) rule: Option<String>,
+    /// For a conflict: the rule that contradicts `rule`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conflicts_with: Option<String>,
+    /// The authentication mode that applies, if any rule asks for one.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "authentication")]
+    pub(crate) auth: Option<Authentication>,
 }
 
 impl Answer {
@@ -79,6 +93,8 @@ impl Answer {
             proxied: false,
             reason,
             rule: None,
+            conflicts_with: None,
+            auth: None,
         }
     }
 
@@ -105,14 +121,18 @@ impl From<Verdict> for Answer {
             direction: _,
             reason,
             rule,
+            authentication,
+            conflicts_with,
         } = verdict;
-        let rule = rule.map(|rule| rule.as_str().to_owned());
+        let text = |rule: RuleRef| rule.as_str().to_owned();
         Self {
             verdict: decision,
             layer: Some(layer),
             proxied,
             reason: reason.as_str().into(),
-            rule,
+            rule: rule.map(text),
+            conflicts_with: conflicts_with.map(text),
+            auth: authentication,
         }
     }
 }
@@ -132,7 +152,8 @@ pub(crate) struct BothSides {
 
 impl BothSides {
     /// The first side that refuses decides, the source before the destination. If none refuses, the one that looked
-    /// deepest speaks for both. If nobody is there to ask, the flow is refused.
+    /// deepest speaks for both, and the stricter authentication mode applies. If nobody is there to ask, the flow is
+    /// refused.
     pub(crate) fn combine(egress: Option<Answer>, ingress: Option<Answer>) -> Self {
         let (egress, ingress) = match (egress, ingress) {
             (Some(nobody), Some(answer)) if nobody.is_unknown_subject() => (None, Some(answer)),
@@ -152,6 +173,7 @@ impl BothSides {
             (Some(refusal), _) => (*refusal).clone(),
             (None, Some(deepest)) => Answer {
                 proxied: sides.iter().any(|answer| answer.proxied),
+                auth: sides.iter().filter_map(|answer| answer.auth).max(),
                 ..(*deepest).clone()
             },
             (None, None) => Answer::unknown_subject(),
@@ -183,6 +205,11 @@ fn layer<S: Serializer>(layer: &Option<Layer>, serializer: S) -> Result<S::Ok, S
     layer.map(Layer::as_str).serialize(serializer)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn authentication<S: Serializer>(mode: &Option<Authentication>, serializer: S) -> Result<S::Ok, S::Error> {
+    mode.map(Authentication::as_str).serialize(serializer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +222,8 @@ mod tests {
             proxied: layer == Layer::L7,
             reason,
             rule: rule.map(Into::into),
+            conflicts_with: None,
+            auth: None,
         }
     }
 

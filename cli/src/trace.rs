@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     Outcome,
     args::{Color, EngineChoice, Format, Peer, TraceArgs},
-    judge::{BothSides, judge},
+    eval::natively,
+    judge::{BothSides, Content, Handshake, KafkaMessage, Message, judge},
     output::{Stream, Style, print, print_json, render},
     policy,
 };
@@ -20,7 +21,6 @@ use scene::{End, Scene};
 
 /// Asks both sides of one flow.
 pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
-    refuse_unsupported(args)?;
     let mut pods = Vec::new();
     let from = as_pod(&args.from, "from", &mut pods);
     let to = as_pod(&args.to, "to", &mut pods);
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
         return Ok(Outcome::No);
     }
 
-    let http = request(args);
+    let content = content(args);
     let from = End {
         peer: &from,
         name: args.from.to_string(),
@@ -40,12 +40,12 @@ pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
         name: args.to.to_string(),
     };
     let scene = Scene::build(compiled.bundle, &from, &to, args.port)?;
-    let native = scene.ask(&mut *judge(EngineChoice::Native)?, http.as_ref())?;
+    let native = scene.ask(&mut *judge(EngineChoice::Native)?, &content, !args.unauthenticated)?;
     let decided = match args.engine {
         EngineChoice::Native => native,
-        EngineChoice::Wasm => agreed(scene.ask(&mut *judge(EngineChoice::Wasm)?, http.as_ref())?, &native)?,
+        EngineChoice::Wasm => ask_plugin(&scene, &content, args, &native)?,
     };
-    let trace = Trace::new(args, &scene, decided.combined, http.as_ref())?;
+    let trace = Trace::new(args, &scene, decided.combined, &content)?;
     match args.output {
         Format::Json => print_json(&trace)?,
         Format::Text => print(&text::render(&trace, Style::new(color, Stream::Output)))?,
@@ -57,12 +57,13 @@ pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
     })
 }
 
-fn refuse_unsupported(args: &TraceArgs) -> Result<()> {
-    let flags = [("--sni", &args.sni), ("--kafka", &args.kafka), ("--dns", &args.dns)];
-    match flags.into_iter().find(|(_, value)| value.is_some()) {
-        Some((flag, _)) => bail!("{flag} is not supported yet: no engine decides on it"),
-        None => Ok(()),
+fn ask_plugin(scene: &Scene, content: &Content, args: &TraceArgs, native: &BothSides) -> Result<BothSides> {
+    let mut plugin = judge(EngineChoice::Wasm)?;
+    let answer = agreed(scene.ask(&mut *plugin, content, !args.unauthenticated)?, native)?;
+    if let Some(note) = natively(plugin.asked_natively()) {
+        eprintln!("note: {note}");
     }
+    Ok(answer)
 }
 
 /// A peer of labels becomes a pod, so that it is labelled as every pod is: by its namespace and cluster too.
@@ -84,6 +85,24 @@ fn as_pod(peer: &Peer, side: &str, pods: &mut Vec<Value>) -> Peer {
         namespace: namespace.clone(),
         name,
     }
+}
+
+fn content(args: &TraceArgs) -> Content {
+    let handshake = args.sni.as_ref().map(|name| Handshake {
+        server_name: Some(name.clone()).filter(|name| !name.is_empty()),
+    });
+    let http = request(args).map(Message::Http);
+    let dns = args.dns.as_ref().map(|name| Message::Dns(name.clone().into_bytes()));
+    let kafka = args.kafka.as_ref().map(|line| {
+        Message::Kafka(KafkaMessage {
+            api_key: line.api_key,
+            api_version: KafkaMessage::UNKNOWN_VERSION,
+            client_id: line.client_id.clone().into_bytes(),
+            topics: line.topics.iter().map(|topic| topic.clone().into_bytes()).collect(),
+        })
+    });
+    let message = http.or(dns).or(kafka);
+    Content { handshake, message }
 }
 
 fn request(args: &TraceArgs) -> Option<HttpRequest> {

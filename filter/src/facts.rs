@@ -27,6 +27,7 @@ const DIRECTION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis
 const DESTINATION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0destination";
 const PORT_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0port";
 const PROTOCOL_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0protocol";
+const AUTHENTICATION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0authentication";
 const TRANSPORT_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0transport";
 
 /// The destination port of an authority without one, unless the listener says otherwise.
@@ -45,6 +46,8 @@ pub(crate) struct ConnectionFacts {
     pub(crate) transport: Protocol,
     /// The logical destination port, which may be another than the listener's; for ICMP, the message type.
     pub(crate) port: u16,
+    /// Whether the peer has proven who it is.
+    pub(crate) authenticated: bool,
 }
 
 /// Where a connection goes, as far as the connection itself tells.
@@ -78,6 +81,8 @@ impl ConnectionFacts {
         let destination = word(host, DESTINATION_KEY, DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
         let transport = word(host, TRANSPORT_KEY, |text| str::from_utf8(text).ok()?.parse().ok())?;
         let port = word(host, PORT_KEY, parse_port)?;
+        // Not `connection.mtls`, which is true for certificates that nobody verified, too.
+        let authenticated = word(host, AUTHENTICATION_KEY, |text| (text == b"network").then_some(true))?;
         let source = address(host, SOURCE)?.map(|(address, _)| address);
         let (destination, port) = match destination {
             DestinationSetting::Authority => (ConnectionDestination::Authority, port.unwrap_or(HTTP_PORT)),
@@ -94,6 +99,7 @@ impl ConnectionFacts {
             destination,
             transport: transport.unwrap_or(Protocol::Tcp),
             port,
+            authenticated: authenticated.unwrap_or(false),
         })
     }
 
@@ -104,6 +110,7 @@ impl ConnectionFacts {
             destination,
             protocol: self.transport,
             port,
+            authenticated: self.authenticated,
         }
     }
 
@@ -126,8 +133,8 @@ impl ConnectionFacts {
         }
     }
 
-    /// Version, settings (direction, destination), scope, transport, port (most significant byte first), source,
-    /// destination; see [`encode_address`].
+    /// Version, settings (direction, destination), scope, transport, port (most significant byte first),
+    /// authenticated, source, destination; see [`encode_address`].
     fn encode(&self) -> [u8; SIZE] {
         let [port_high, port_low] = self.port.to_be_bytes();
         let destination = match self.destination {
@@ -143,6 +150,7 @@ impl ConnectionFacts {
             position(&TRANSPORTS, &self.transport),
             port_high,
             port_low,
+            u8::from(self.authenticated),
         ];
         let fields = head
             .into_iter()
@@ -156,7 +164,16 @@ impl ConnectionFacts {
         let bytes: &[u8; SIZE] = bytes.try_into().ok()?;
         let (head, addresses) = bytes.split_first_chunk::<HEAD_SIZE>()?;
         let (source, destination) = addresses.split_first_chunk::<ADDRESS_SIZE>()?;
-        let [version, direction, resolved, scope, transport, port_high, port_low] = *head;
+        let [
+            version,
+            direction,
+            resolved,
+            scope,
+            transport,
+            port_high,
+            port_low,
+            authenticated,
+        ] = *head;
         if version != VERSION {
             return None;
         }
@@ -172,6 +189,11 @@ impl ConnectionFacts {
             destination: destination.map_or(ConnectionDestination::Authority, ConnectionDestination::Address),
             transport: *TRANSPORTS.get(usize::from(transport))?,
             port: u16::from_be_bytes([port_high, port_low]),
+            authenticated: match authenticated {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
         })
     }
 }
@@ -225,7 +247,7 @@ fn parse_port(text: &[u8]) -> Option<u16> {
         .flatten()
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const DIRECTIONS: [DirectionSetting; 4] = [
     DirectionSetting::Listener,
     DirectionSetting::Ingress,
@@ -244,7 +266,7 @@ const TRANSPORTS: [Protocol; 5] = [
 /// One byte that says whether there is an address, then the address in its IPv6 form.
 const ADDRESS_SIZE: usize = 17;
 /// What comes before the addresses.
-const HEAD_SIZE: usize = 7;
+const HEAD_SIZE: usize = 8;
 const SIZE: usize = HEAD_SIZE + 2 * ADDRESS_SIZE;
 
 /// The position in a list, which no list above lets exceed a byte; a value that is in no list would not be decoded.

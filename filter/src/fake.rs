@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
     config::Configuration,
-    headers,
-    host::{Action, Host, HostError, Level, LocalReply, MetricKind, Stream},
+    headers::{self, Headers},
+    host::{Action, Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
     http::HttpFilter,
     root::Root,
     stream::NetworkFilter,
@@ -45,6 +45,10 @@ pub(crate) struct World {
     pub(crate) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) headers: RefCell<Vec<u8>>,
     pub(crate) header_reads: Cell<u32>,
+    /// Whether the host refuses to change headers.
+    pub(crate) headers_are_fixed: Cell<bool>,
+    /// How often the server name was read.
+    pub(crate) server_name_reads: Cell<u32>,
     pub(crate) configuration: RefCell<Vec<u8>>,
     pub(crate) reply: RefCell<Option<Reply>>,
     pub(crate) closed: RefCell<Vec<Stream>>,
@@ -104,6 +108,25 @@ impl World {
         String::from_utf8_lossy(&value).into_owned()
     }
 
+    /// The headers as they stand now.
+    pub(crate) fn header_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let headers = Headers::new(self.headers.borrow().clone()).expect("a header map");
+        headers
+            .pairs()
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect()
+    }
+
+    /// All values of a header, as text.
+    pub(crate) fn header(&self, name: &str) -> Vec<String> {
+        let pairs = self.header_pairs();
+        let same = pairs
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
+        same.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            .collect()
+    }
+
     pub(crate) fn metric(&self, name: &str) -> u64 {
         self.metrics
             .borrow()
@@ -126,7 +149,11 @@ fn state_path(name: &str) -> String {
 impl Host for FakeHost {
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         match self.0.mood.get() {
-            Mood::Helpful => Ok(self.0.properties.borrow().get(path).cloned()),
+            Mood::Helpful => {
+                let reads = u32::from(path == "connection\0requested_server_name");
+                self.0.server_name_reads.set(self.0.server_name_reads.get() + reads);
+                Ok(self.0.properties.borrow().get(path).cloned())
+            }
             Mood::Absent => Ok(None),
             Mood::Failing => Err(INTERNAL_FAILURE),
             Mood::Panicking => panic!("on purpose"),
@@ -143,6 +170,23 @@ impl Host for FakeHost {
         self.0.call()?;
         self.0.header_reads.set(self.0.header_reads.get() + 1);
         Ok(self.0.headers.borrow().clone())
+    }
+
+    fn edit_header(&self, name: &[u8], edit: Edit<'_>) -> Result<(), HostError> {
+        self.0.call()?;
+        if self.0.headers_are_fixed.get() {
+            return Err(INTERNAL_FAILURE);
+        }
+        let mut pairs = self.0.header_pairs();
+        if edit == Edit::Remove || matches!(edit, Edit::Set(_)) {
+            pairs.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        }
+        if let Edit::Append(value) | Edit::Set(value) = edit {
+            pairs.push((name.to_vec(), value.to_vec()));
+        }
+        let borrowed: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        *self.0.headers.borrow_mut() = headers::encode(&borrowed);
+        Ok(())
     }
 
     fn configuration(&self, size: usize) -> Result<Vec<u8>, HostError> {
@@ -263,37 +307,65 @@ impl Plugin {
 /// On port 80 the deathstar lets in its namespace, on port 8080 it lets in everybody, but only to `GET /metrics`;
 /// the tiefighter may go to the deathstar and, by name, to `cilium.io`.
 pub(crate) fn configuration(settings: &str) -> String {
-    let bundle = r#"{"version":1,
-      "selectors":[[{"equals":{"key":"any:app","value":"deathstar"}}],[{"equals":{"key":"any:ns","value":"empire"}}],
-                   [{"equals":{"key":"any:app","value":"tiefighter"}}]],
-      "policies":[{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"deathstar","rules":[
+    let deathstar = r#"{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"deathstar","rules":[
         {"path":"spec","subject":0,"defaultDeny":{"ingress":true,"egress":false},"ingress":[
           {"peers":{"oneOf":[{"selector":1}]},
            "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]},
           {"peers":"any",
            "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[8080,8080]}}}],
-                     "http":[{"method":"GET","path":"/metrics","headers":[]},
-                             {"path":"/exhaust","headers":[{"name":"x-force","value":"true"}]}]}]},
-          {"peers":"any","ports":[{"ports":[{"icmp":{"family":"IPv4","type":8}}]}]}]}]},
-       {"kind":"CiliumNetworkPolicy","namespace":"empire","name":"tiefighter","rules":[
+                     "rules":{"http":[{"method":"GET","path":"/metrics","headers":[]},
+                                      {"path":"/exhaust","headers":[{"name":"x-force","value":"true"}]}]}}]},
+          {"peers":"any","ports":[{"ports":[{"icmp":{"family":"IPv4","type":8}}]}]}]}]}"#;
+    let tiefighter = r#"{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"tiefighter","rules":[
         {"path":"spec","subject":2,"defaultDeny":{"ingress":false,"egress":true},"egress":[
           {"peers":{"oneOf":[{"selector":0}]}},
           {"peers":{"oneOf":[{"matchName":"cilium.io."}]},
-           "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]}]}]}],
-      "identities":[{"labels":["k8s:app=deathstar","k8s:ns=empire"]},{"labels":["k8s:app=tiefighter","k8s:ns=empire"]},
-                    {"labels":["k8s:app=xwing","k8s:ns=rebels"]}],
-      "endpoints":[{"name":"empire/deathstar","identity":0,"addresses":["10.0.0.1"]},
-                   {"name":"empire/tiefighter","identity":1,"addresses":["10.0.0.2"]},
-                   {"name":"rebels/xwing","identity":2,"addresses":["10.0.0.3"]}]}"#;
-    let configuration = format!(r#"{{"version":1,{settings}"bundle":{bundle}}}"#);
-    assert!(Configuration::parse(configuration.as_bytes()).is_ok());
-    configuration
+           "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]}]}]}"#;
+    with_policies(settings, &[deathstar, tiefighter])
 }
 
 /// The same world without policies, where everything is allowed.
 pub(crate) fn without_policies(settings: &str) -> String {
-    let configuration = configuration(settings);
-    let (head, rest) = configuration.split_once(r#""policies":["#).expect("policies");
-    let (_, tail) = rest.split_once(r#""identities""#).expect("identities");
-    format!(r#"{head}"policies":[],"identities"{tail}"#)
+    with_policies(settings, &[])
+}
+
+/// The same world with a policy for each of these lists of elements: what the deathstar lets in.
+pub(crate) fn ingress(settings: &str, elements: &[&str]) -> String {
+    let policies: Vec<String> = elements
+        .iter()
+        .enumerate()
+        .map(|(n, elements)| {
+            format!(
+                r#"{{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"p{n}","rules":[
+                {{"path":"spec","subject":0,"defaultDeny":{{"ingress":true,"egress":false}},"ingress":[{elements}]}}]}}"#
+            )
+        })
+        .collect();
+    with_policies(settings, &policies.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// An element: any peer may come to this TCP port, with these further members of the port rule.
+pub(crate) fn anybody(port: u16, members: &str) -> String {
+    format!(
+        r#"{{"peers":"any","ports":[{{"ports":[{{"port":{{"protocol":"TCP","numbers":{{"range":[{port},{port}]}}}}}}]{members}}}]}}"#
+    )
+}
+
+/// The same world with these policies.
+pub(crate) fn with_policies(settings: &str, policies: &[&str]) -> String {
+    let policies = policies.join(",");
+    let configuration = format!(
+        r#"{{"version":1,{settings}"bundle":{{"version":1,
+      "selectors":[[{{"equals":{{"key":"any:app","value":"deathstar"}}}}],[{{"equals":{{"key":"any:ns","value":"empire"}}}}],
+                   [{{"equals":{{"key":"any:app","value":"tiefighter"}}}}]],
+      "policies":[{policies}],
+      "identities":[{{"labels":["k8s:app=deathstar","k8s:ns=empire"]}},{{"labels":["k8s:app=tiefighter","k8s:ns=empire"]}},
+                    {{"labels":["k8s:app=xwing","k8s:ns=rebels"]}}],
+      "endpoints":[{{"name":"empire/deathstar","identity":0,"addresses":["10.0.0.1"]}},
+                   {{"name":"empire/tiefighter","identity":1,"addresses":["10.0.0.2"]}},
+                   {{"name":"rebels/xwing","identity":2,"addresses":["10.0.0.3"]}}]}}}}"#
+    );
+    let parsed = Configuration::parse(configuration.as_bytes());
+    assert!(parsed.is_ok(), "{:?} of {configuration}", parsed.err());
+    configuration
 }

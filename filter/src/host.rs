@@ -56,6 +56,17 @@ pub(crate) enum Stream {
     Downstream = 2,
 }
 
+/// What to do with a header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Edit<'a> {
+    /// One value more.
+    Append(&'a [u8]),
+    /// This value instead of all others.
+    Set(&'a [u8]),
+    /// All values go. It need not be there.
+    Remove,
+}
+
 /// How urgent a log line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Level {
@@ -79,6 +90,8 @@ pub(crate) trait Host {
     fn set_state(&self, name: &str, value: &[u8]) -> Result<(), HostError>;
     /// The headers of the request, in the encoding that [`Headers`](crate::headers::Headers) reads.
     fn request_headers(&self) -> Result<Vec<u8>, HostError>;
+    /// Changes the headers of the request, before the upstream sees them.
+    fn edit_header(&self, name: &[u8], edit: Edit<'_>) -> Result<(), HostError>;
     /// The first `size` bytes of the configuration.
     fn configuration(&self, size: usize) -> Result<Vec<u8>, HostError>;
     /// Answers the request in place of the upstream.

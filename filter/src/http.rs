@@ -3,23 +3,31 @@
 use core::mem;
 use std::rc::Rc;
 
-use policy_core::{Admission, Destination, HttpFacts, HttpRequest, Scope};
+use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Scope};
 
 use crate::{
-    authority,
+    authority, changes,
     facts::{ConnectionDestination, ConnectionFacts},
     headers::Headers,
     host::{Action, Host, LocalReply, Stream},
     metrics::Layer,
     path,
-    policy::{Current, Policy},
+    policy::{Asked, Current, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, tell_guard},
+    sni::server_name,
     vm::Vm,
 };
 
 const FORBIDDEN: u32 = 403;
 const PERMISSION_DENIED: i32 = 7;
 const BODY: &[u8] = b"Access denied\r\n";
+
+/// What the policy says to a request.
+struct Answer {
+    outcome: Outcome,
+    /// Empty unless the request is allowed.
+    changes: Vec<HeaderChange>,
+}
 
 /// One request.
 pub(crate) struct HttpFilter<H> {
@@ -74,9 +82,13 @@ impl<H: Host> HttpFilter<H> {
     fn decide(&mut self) -> Action {
         #[cfg(feature = "fault-injection")]
         fault::inject(&self.vm.host);
-        let (scope, outcome) = match self.facts_and_outcome() {
-            Ok((scope, outcome)) => (Some(scope), outcome),
+        let (scope, Answer { outcome, changes }) = match self.facts_and_answer() {
+            Ok((scope, answer)) => (Some(scope), answer),
             Err(refusal) => (None, refusal.into()),
+        };
+        let outcome = match changes::apply(&self.vm.host, &changes, outcome.rule()) {
+            Ok(()) => outcome,
+            Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
             self.allow(scope, &outcome)
@@ -85,11 +97,11 @@ impl<H: Host> HttpFilter<H> {
         }
     }
 
-    fn facts_and_outcome(&mut self) -> Result<(Scope, Outcome), Refusal> {
+    fn facts_and_answer(&mut self) -> Result<(Scope, Answer), Refusal> {
         let current = mem::take(&mut self.current);
         let policy = current.policy()?;
         let facts = ConnectionFacts::take_over(&self.vm.host, policy.settings)?;
-        Ok((facts.scope, outcome(&self.vm.host, policy, &facts)))
+        Ok((facts.scope, answer(&self.vm.host, policy, &facts)))
     }
 
     fn allow(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
@@ -121,19 +133,27 @@ impl<H: Host> HttpFilter<H> {
     }
 }
 
+impl<T: Into<Outcome>> From<T> for Answer {
+    fn from(outcome: T) -> Self {
+        Self {
+            outcome: outcome.into(),
+            changes: Vec::new(),
+        }
+    }
+}
+
 /// What the policy says to the request. Its headers are fetched once, and only if they matter: that is the most
 /// expensive thing to ask of the host.
-fn outcome<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Outcome {
+fn answer<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Answer {
     match facts.destination {
         ConnectionDestination::Address(address) => {
-            let admission = policy
-                .engine
-                .admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
-            if admission.inspects_http() {
-                with_headers(host, |headers| judge(&admission, headers))
+            let asked = policy.admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
+            if looks_at_requests(&asked) {
+                with_headers(host, |headers| judge(host, &asked, headers))
             } else {
                 // The same for every request, so it may as well be one without anything.
-                admission.request(&HttpRequest::default()).into()
+                let server_name = server_name(host, &asked);
+                asked.request(server_name.as_deref(), &HttpRequest::default()).into()
             }
         }
         ConnectionDestination::Authority => with_headers(host, |headers| {
@@ -141,21 +161,35 @@ fn outcome<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Outco
             else {
                 return Refusal::BadAuthority.into();
             };
-            let admission = policy.engine.admit(&facts.to(destination, port), facts.scope);
-            judge(&admission, headers)
+            let asked = policy.admit(&facts.to(destination, port), facts.scope);
+            judge(host, &asked, headers)
         }),
     }
 }
 
-/// Where rules look at requests, they must see what the server will see.
-fn judge(admission: &Admission, headers: &Headers) -> Outcome {
-    if admission.inspects_http() && headers.path().is_some_and(path::is_ambiguous) {
-        return Refusal::AmbiguousPath.into();
-    }
-    admission.request(headers).into()
+fn looks_at_requests(asked: &Asked) -> bool {
+    asked.inspects_http() || asked.changes_headers()
 }
 
-fn with_headers<H: Host>(host: &H, decide: impl FnOnce(&Headers) -> Outcome) -> Outcome {
+/// Where rules look at requests, they must see what the server will see.
+fn judge<H: Host>(host: &H, asked: &Asked, headers: &Headers) -> Answer {
+    if looks_at_requests(asked) && headers.path().is_some_and(path::is_ambiguous) {
+        return Refusal::AmbiguousPath.into();
+    }
+    let server_name = server_name(host, asked);
+    let verdict = asked.request(server_name.as_deref(), headers);
+    let changes = if verdict.allows() && asked.changes_headers() {
+        asked.header_changes(headers)
+    } else {
+        Vec::new()
+    };
+    Answer {
+        outcome: verdict.into(),
+        changes,
+    }
+}
+
+fn with_headers<H: Host>(host: &H, decide: impl FnOnce(&Headers) -> Answer) -> Answer {
     match host.request_headers().ok().and_then(Headers::new) {
         Some(headers) => decide(&headers),
         None => Refusal::NoHeaders.into(),

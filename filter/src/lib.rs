@@ -25,6 +25,7 @@
 #![cfg_attr(all(target_arch = "wasm32", panic = "unwind"), feature(alloc_error_hook))]
 
 mod authority;
+mod changes;
 mod config;
 mod facts;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod path;
 mod policy;
 mod report;
 mod root;
+mod sni;
 mod stream;
 mod vm;
 

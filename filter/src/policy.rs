@@ -8,12 +8,17 @@
 //! Streams keep no policy once they were judged. A root does, for it may get new streams as long as it lives, and
 //! Envoy lets it live as long as a connection that was made under it.
 
+mod asked;
+mod conflict;
+
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use policy_core::{Bundle, BundleError, Engine};
+use policy_core::{AddressFacts, Bundle, BundleError, Decision, Engine, Scope};
 
 use crate::{config::Settings, report::Refusal};
+pub(crate) use asked::Asked;
+use conflict::Conflict;
 
 /// A policy in force. It never changes: a new one takes its place.
 #[derive(Debug)]
@@ -22,6 +27,30 @@ pub(crate) struct Policy {
     pub(crate) settings: Settings,
     /// Tells it from every other policy of this VM.
     pub(crate) generation: u64,
+    /// The endpoints whose policies contradict each other.
+    pub(crate) conflict: Option<Conflict>,
+    /// The engines that speak for them, newest first; see [`conflict`].
+    earlier: Vec<Rc<Engine>>,
+}
+
+impl Policy {
+    /// What the policy says to a connection.
+    pub(crate) fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Asked {
+        let admission = self.engine.admit(facts, scope);
+        if self.earlier.is_empty() || admission.verdict().decision != Decision::Conflict {
+            return admission.into();
+        }
+        conflict::resolve(&self.engine, &self.earlier, facts, admission)
+    }
+
+    /// The engines that the next policy may fall back on, newest first.
+    fn candidates(&self, next: &Rc<Engine>) -> Vec<Rc<Engine>> {
+        let engines = core::iter::once(&self.engine).chain(&self.earlier);
+        engines
+            .filter(|engine| !Rc::ptr_eq(engine, next))
+            .map(Rc::clone)
+            .collect()
+    }
 }
 
 /// What a root context enforces.
@@ -106,8 +135,15 @@ impl Store {
     /// The policy of a bundle and settings. What some plugin already enforces is not built again, so a network filter
     /// and an HTTP filter that carry the same bundle share one engine.
     ///
-    /// A bundle that was read from bytes has their digest; one without is never taken for another.
-    pub(crate) fn policy(&self, settings: Settings, bundle: Bundle) -> Result<Rc<Policy>, Vec<BundleError>> {
+    /// A bundle that was read from bytes has their digest; one without is never taken for another. Where it contradicts
+    /// itself, the policy that was in force before still counts.
+    pub(crate) fn policy(
+        &self,
+        settings: Settings,
+        bundle: Bundle,
+        before: Option<&Policy>,
+    ) -> Result<Rc<Policy>, Vec<BundleError>> {
+        let subjects = conflict::subjects(&bundle);
         let enforced = |policy: &Rc<Policy>| bundle.digest.as_deref() == Some(policy.engine.digest());
         let engine = match self.living().find(enforced) {
             Some(policy) => Rc::clone(&policy.engine),
@@ -118,10 +154,17 @@ impl Store {
             return Ok(policy);
         }
         let generation = self.generation.get().saturating_add(1);
+        let conflict = Conflict::find(&engine, subjects);
+        let earlier = match (&conflict, before) {
+            (Some(conflict), Some(before)) => conflict.last_good(&engine, before.candidates(&engine)),
+            (None, _) | (_, None) => Vec::new(),
+        };
         let policy = Rc::new(Policy {
             engine,
             settings,
             generation,
+            conflict,
+            earlier,
         });
         self.generation.set(generation);
         self.policies.borrow_mut().push(Rc::downgrade(&policy));

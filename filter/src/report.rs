@@ -1,5 +1,7 @@
 //! Outcomes, and how they become visible: filter state for the native guards and for access logs, reply details.
 
+use std::borrow::Cow;
+
 use policy_core::{Decision, RuleRef, Verdict};
 
 use crate::host::Host;
@@ -42,6 +44,8 @@ pub(crate) enum Refusal {
     BadAuthority,
     /// The server may take the path of the request for another one.
     AmbiguousPath,
+    /// A rule wants to change a header that must stay as it is, or the host does not change it.
+    UnchangeableHeader,
     /// The plugin failed; the log says how.
     InternalError,
 }
@@ -61,6 +65,7 @@ impl Refusal {
             Self::NoHeaders => "no-headers",
             Self::BadAuthority => "bad-authority",
             Self::AmbiguousPath => "ambiguous-path",
+            Self::UnchangeableHeader => "unchangeable-header",
             Self::InternalError => "internal-error",
         }
     }
@@ -72,6 +77,8 @@ pub(crate) struct Outcome {
     decision: Decision,
     reason: &'static str,
     rule: Option<RuleRef>,
+    /// The rule that contradicts it, if that is why.
+    conflicts_with: Option<RuleRef>,
 }
 
 impl From<Verdict> for Outcome {
@@ -80,6 +87,7 @@ impl From<Verdict> for Outcome {
             decision: verdict.decision,
             reason: verdict.reason.as_str(),
             rule: verdict.rule,
+            conflicts_with: verdict.conflicts_with,
         }
     }
 }
@@ -90,6 +98,7 @@ impl From<Refusal> for Outcome {
             decision: Decision::Deny,
             reason: refusal.as_str(),
             rule: None,
+            conflicts_with: None,
         }
     }
 }
@@ -104,6 +113,20 @@ impl Outcome {
         Self { rule, ..self }
     }
 
+    /// The rule that decided, if one did.
+    pub(crate) fn rule(&self) -> Option<&RuleRef> {
+        self.rule.as_ref()
+    }
+
+    /// The rules that decided: none, one, or two that contradict each other.
+    fn rules(&self) -> Cow<'_, str> {
+        match (&self.rule, &self.conflicts_with) {
+            (Some(rule), Some(other)) => Cow::Owned(format!("{rule}; {other}")),
+            (Some(rule), None) | (None, Some(rule)) => Cow::Borrowed(rule.as_str()),
+            (None, None) => Cow::Borrowed(""),
+        }
+    }
+
     /// Writes the state that access logs show.
     ///
     /// Requests and their connection must not both do so: a request would overwrite the state of its connection, and
@@ -112,12 +135,13 @@ impl Outcome {
         // State that cannot be written is missing in a log; the verdict does not depend on it.
         let _ = host.set_state(VERDICT, self.decision.as_str().as_bytes());
         let _ = host.set_state(REASON, self.reason.as_bytes());
-        let _ = host.set_state(RULE, self.rule.as_ref().map_or("", RuleRef::as_str).as_bytes());
+        let _ = host.set_state(RULE, self.rules().as_bytes());
     }
 
-    /// The details of a local reply: `portcullis_denied[<rule, else reason>]`, without blanks.
+    /// The details of a local reply: `portcullis_denied[<rules, else reason>]`, without blanks.
     pub(crate) fn details(&self) -> String {
-        let cause = self.rule.as_ref().map_or(self.reason, RuleRef::as_str);
+        let rules = self.rules();
+        let cause = if rules.is_empty() { self.reason } else { &rules };
         let blank = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
         let mut details = String::from("portcullis_denied[");
         details.extend(cause.chars().map(blank));

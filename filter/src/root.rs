@@ -103,10 +103,15 @@ impl<H: Host> Root<H> {
         let (settings, bundle) = Configuration::parse(&bytes).map_err(ConfigureError::Invalid)?;
         // Building takes memory enough.
         drop(bytes);
-        let policy = self.vm.store.policy(settings, bundle).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            ConfigureError::Invalid(errors.join("; "))
-        })?;
+        let before = plugin.latest();
+        let policy = self
+            .vm
+            .store
+            .policy(settings, bundle, before.as_deref())
+            .map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                ConfigureError::Invalid(errors.join("; "))
+            })?;
         plugin.set_latest(&policy);
         self.current.replace(Current::Active(Rc::clone(&policy)));
         Ok(policy)
@@ -161,6 +166,16 @@ impl<H: Host> Root<H> {
             Level::Info,
             &format!("policy {digest} is in force, generation {generation}"),
         );
+        if let Some(conflict) = &policy.conflict {
+            let (size, rules) = (conflict.size(), &conflict.rules);
+            self.vm.host.log(
+                Level::Error,
+                &format!(
+                    "policies of {size} addresses contradict each other, for example {rules}; \
+                     each keeps its last good policy, or is denied if it has none"
+                ),
+            );
+        }
     }
 
     fn reject(&self, level: Level, message: &str) {

@@ -3,14 +3,15 @@
 use core::mem;
 use std::rc::Rc;
 
-use policy_core::{Destination, Reason, Scope, Verdict};
+use policy_core::{Destination, HttpRequest, Reason, Scope, Verdict};
 
 use crate::{
     facts::{Chain, ConnectionDestination, ConnectionFacts},
     host::{Action, Host, Stream},
     metrics::Layer,
-    policy::{Current, Plugin, Policy},
+    policy::{Asked, Current, Plugin, Policy},
     report::{L4_GUARD, Outcome, Refusal, tell_guard},
+    sni::server_name,
     vm::Vm,
 };
 
@@ -55,7 +56,8 @@ impl<H: Host> NetworkFilter<H> {
         }
     }
 
-    /// Decides at once: addresses suffice, and no upstream has been contacted yet.
+    /// Decides at once: addresses suffice, with the server name if the listener looks for it, and no upstream has been
+    /// contacted yet.
     pub(crate) fn new_connection(&mut self) -> Action {
         self.shielded(Self::decide)
     }
@@ -93,7 +95,7 @@ impl<H: Host> NetworkFilter<H> {
         let policy = current.policy()?;
         let facts = ConnectionFacts::gather(&self.vm.host, policy.settings)?;
         let chain = Chain::of_listener(&self.vm.host)?;
-        Ok((facts, policy.generation, rule_on(policy, &facts, chain)))
+        Ok((facts, policy.generation, rule_on(&self.vm.host, policy, &facts, chain)))
     }
 
     fn decide_again(&mut self, facts: ConnectionFacts, generation: u64) -> Action {
@@ -103,7 +105,7 @@ impl<H: Host> NetworkFilter<H> {
         if policy.settings != facts.settings {
             return self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into());
         }
-        match rule_on(&policy, &facts, Chain::Tcp) {
+        match rule_on(&self.vm.host, &policy, &facts, Chain::Tcp) {
             Ruling::Decided(outcome) if outcome.allows() => {
                 // Counted when it was opened; a connection has one verdict, unless it loses it.
                 outcome.show(&self.vm.host);
@@ -163,7 +165,7 @@ impl<H: Host> NetworkFilter<H> {
 }
 
 /// On a chain where nobody looks at requests, whatever depends on a request is denied.
-fn rule_on(policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
+fn rule_on<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
     let address = match (facts.destination, chain) {
         (ConnectionDestination::Address(address), _) => address,
         (ConnectionDestination::Authority, Chain::Tcp) => return Ruling::Decided(Refusal::HttpRequired.into()),
@@ -176,17 +178,30 @@ fn rule_on(policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
             };
         }
     };
-    let admission = policy
-        .engine
-        .admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
-    let verdict = admission.verdict();
-    match chain {
-        Chain::Http if verdict.allows() => Ruling::LeftToHttp,
-        Chain::Tcp if verdict.allows() && admission.inspects_http() => {
-            Ruling::Decided(Outcome::from(Refusal::HttpRequired).with_rule(verdict.rule))
-        }
-        Chain::Http | Chain::Tcp => Ruling::Decided(verdict.into()),
+    let asked = policy.admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
+    let verdict = asked.verdict();
+    if !verdict.allows() {
+        return Ruling::Decided(verdict.into());
     }
+    let server_name = server_name(host, &asked);
+    let handshake = asked.handshake(server_name.as_deref());
+    match chain {
+        // Envoy itself may end TLS here, and then nobody knows the name yet; requests are judged with it.
+        Chain::Http if handshake.allows() || server_name.is_none() => Ruling::LeftToHttp,
+        Chain::Tcp if handshake.allows() => unseen(&asked, server_name.as_deref(), handshake),
+        Chain::Http | Chain::Tcp => Ruling::Decided(handshake.into()),
+    }
+}
+
+/// A connection that may be opened, but whose contents nobody looks at.
+fn unseen(asked: &Asked, server_name: Option<&[u8]>, handshake: Verdict) -> Ruling {
+    if asked.inspects_http() || asked.changes_headers() {
+        return Ruling::Decided(Outcome::from(Refusal::HttpRequired).with_rule(handshake.rule));
+    }
+    // Rules for other protocols refuse every request, also one without anything.
+    let verdict = asked.request(server_name, &HttpRequest::default());
+    let verdict = if verdict.allows() { handshake } else { verdict };
+    Ruling::Decided(verdict.into())
 }
 
 #[cfg(test)]

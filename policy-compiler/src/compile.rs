@@ -4,14 +4,17 @@ mod endpoints;
 mod policies;
 mod services;
 
+use std::collections::BTreeMap;
+
 use policy_core::{
     Bundle, Labels,
-    bundle::{Options, VERSION},
+    bundle::{CidrGroup, Options, VERSION},
 };
 
 use crate::{
     diagnostic::{Code, Diagnostic, ObjectRef, Severity},
     input::Input,
+    lint,
     options::CompileOptions,
     world,
 };
@@ -50,8 +53,8 @@ pub fn compile(input: &Input, options: &CompileOptions) -> Compiled {
     let (world, mut diagnostics) = world::collect(input, options);
     let mut endpoints = endpoints::Endpoints::new(&world, input, options);
     let subjects = subject_labels(&endpoints, options, &mut diagnostics);
-    let lowered = policies::lower(&world.policies, options, subjects.as_deref());
-    let services = services::lower(&world.services, &endpoints);
+    let lowered = policies::lower(&world, options, subjects.as_deref());
+    let services = services::lower(&world, &endpoints);
     let bundle = Bundle {
         version: VERSION,
         digest: None,
@@ -68,12 +71,22 @@ pub fn compile(input: &Input, options: &CompileOptions) -> Compiled {
         endpoints: endpoints.list(),
         identities: endpoints.identities,
         services,
+        groups: groups(world.cidr_groups),
     };
+    lint::check(&bundle, input, options, &mut diagnostics);
     Compiled {
         bundle,
         rejected: rejected(&diagnostics),
         diagnostics,
     }
+}
+
+/// The groups that have addresses, by name.
+fn groups(groups: BTreeMap<String, CidrGroup>) -> Vec<CidrGroup> {
+    groups
+        .into_values()
+        .filter(|group| !group.prefixes.is_empty())
+        .collect()
 }
 
 /// The label sets of the endpoints that the bundle is for; `None` when it is for all of them.

@@ -1,9 +1,14 @@
 //! Kubernetes objects out of trees: strict, with every error at once.
 
+mod authentication;
+mod cidr_group;
 mod context;
 mod cursor;
+mod endpoint_slice;
 mod http;
 mod icmp;
+mod network_policy;
+mod node;
 mod peers;
 mod policy;
 mod ports;
@@ -36,7 +41,7 @@ pub(crate) fn decode<'o>(object: &Object, options: &'o CompileOptions) -> (Conte
 }
 
 /// The object's own name for itself, as far as it can be read, in the default namespace if it does not say which.
-fn name_of(object: &Object, options: &CompileOptions) -> ObjectRef {
+pub(crate) fn name_of(object: &Object, options: &CompileOptions) -> ObjectRef {
     let text =
         |node: Option<&crate::document::Node>| node.and_then(|node| node.as_str()).unwrap_or_default().to_owned();
     let metadata = object.node.get("metadata");
@@ -57,7 +62,7 @@ fn name_of(object: &Object, options: &CompileOptions) -> ObjectRef {
 fn is_namespaced(kind: &str) -> bool {
     matches!(
         kind,
-        "CiliumNetworkPolicy" | "NetworkPolicy" | "Pod" | "Service" | "EndpointSlice"
+        "CiliumNetworkPolicy" | "NetworkPolicy" | "Pod" | "Service" | "EndpointSlice" | "Endpoints"
     )
 }
 
@@ -71,24 +76,35 @@ fn dispatch(cx: &mut Context<'_>, root: &Cursor<'_>) -> Option<Resource> {
             root.check_duplicates(cx);
             policy::policy(cx, root, kind).map(Resource::Policy)
         }
-        ("", "Pod" | "Namespace" | "Service") => {
+        ("networking.k8s.io", "NetworkPolicy") => {
+            check_version(cx, root, api_version, "networking.k8s.io/v1");
+            root.check_duplicates(cx);
+            network_policy::network_policy(cx, root).map(Resource::Policy)
+        }
+        ("cilium.io", "CiliumCIDRGroup") => {
+            if api_version != "cilium.io/v2alpha1" {
+                check_version(cx, root, api_version, "cilium.io/v2");
+            }
+            root.check_duplicates(cx);
+            cidr_group::cidr_group(cx, root)
+        }
+        ("", "Pod" | "Namespace" | "Service" | "Node" | "Endpoints") => {
             check_version(cx, root, api_version, "v1");
             root.check_duplicates(cx);
-            workload::workload(cx, root, kind)
-        }
-        ("cilium.io", "CiliumCIDRGroup" | "CiliumEgressGatewayPolicy" | "CiliumLocalRedirectPolicy")
-        | ("networking.k8s.io", "NetworkPolicy")
-        | ("policy.networking.k8s.io", "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy")
-        | ("", "Node") => {
-            cx.unsupported(root, &format!("the kind `{kind}`"));
-            None
+            match kind {
+                "Node" => node::node(cx, root),
+                "Endpoints" => endpoint_slice::endpoints(cx, root),
+                _ => workload::workload(cx, root, kind),
+            }
         }
         ("discovery.k8s.io", "EndpointSlice") => {
-            cx.warning(
-                root,
-                Code::UNSUPPORTED,
-                "the backends of an `EndpointSlice` are ignored: backends come from the selector of the service",
-            );
+            check_version(cx, root, api_version, "discovery.k8s.io/v1");
+            root.check_duplicates(cx);
+            endpoint_slice::endpoint_slice(cx, root)
+        }
+        ("cilium.io", "CiliumEgressGatewayPolicy" | "CiliumLocalRedirectPolicy")
+        | ("policy.networking.k8s.io", "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy") => {
+            cx.unsupported(root, &format!("the kind `{kind}`"));
             None
         }
         (group, kind) if is_policy_kind(kind) => {

@@ -8,12 +8,18 @@ use policy_core::{
 };
 
 use crate::{
-    resource::Pod,
+    resource::{Node, Pod},
     scope::{CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX},
 };
 
 /// Labels below this prefix come from the cluster, never from the pod itself.
-const OWN_PREFIX: &str = "io.cilium.k8s";
+pub(crate) const OWN_PREFIX: &str = "io.cilium.k8s";
+/// The source of the labels that addresses outside the cluster have from their groups.
+pub(crate) const CIDR_GROUP_SOURCE: &str = "cidrgroup";
+/// What the label for the name of a group starts with.
+pub(crate) const CIDR_GROUP_NAME_KEY: &str = "io.cilium.policy.cidrgroupname";
+/// The source of the labels of nodes.
+const NODE_SOURCE: &str = "node";
 const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
 /// The label that the API server gives every namespace.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -90,6 +96,29 @@ pub(crate) fn of_pod(pod: &Pod, namespace_labels: Option<&BTreeMap<String, Strin
     Identity {
         labels: Labels::new(labels),
         ports: pod.ports.clone(),
+    }
+}
+
+/// The identity of a node, as all others see it. `cluster` is there when nodes have labels of their own.
+pub(crate) fn of_node(node: &Node, cluster: Option<&str>) -> Identity {
+    let mut labels = Vec::from_iter(Label::new(Source::RESERVED, "remote-node", "").ok());
+    if let Some(cluster) = cluster {
+        let own = node.labels.iter();
+        labels.extend(own.filter_map(|(key, value)| Label::new(NODE_SOURCE, key, value).ok()));
+        labels.extend(Label::new(Source::K8S, CLUSTER_KEY, cluster).ok());
+    }
+    Identity {
+        labels: Labels::new(labels),
+        ports: Vec::new(),
+    }
+}
+
+/// The identity of a node that is an API server.
+pub(crate) fn with_apiserver(node: &Identity) -> Identity {
+    let label = Label::new(Source::RESERVED, "kube-apiserver", "").ok();
+    Identity {
+        labels: Labels::new(node.labels.iter().cloned().chain(label)),
+        ports: node.ports.clone(),
     }
 }
 

@@ -34,6 +34,7 @@ mod diagnostic;
 pub mod document;
 mod identity;
 mod input;
+mod lint;
 mod options;
 mod resource;
 mod scope;

@@ -21,15 +21,15 @@ pub struct CompileOptions {
     pub l7_proxy: bool,
     /// Whether `fromNodes` and `toNodes` are allowed.
     pub enable_node_selector_labels: bool,
-    /// What a `toServices` that finds no service means. Without effect while `toServices` is not supported.
+    /// What a `toServices` that finds no service means.
     pub unresolved_services: UnresolvedServices,
-    /// How a Kubernetes NetworkPolicy is read. Without effect while that kind is not supported.
+    /// How a Kubernetes NetworkPolicy is read.
     pub network_policy: NetworkPolicyDialect,
     /// The name of this cluster.
     #[serde(skip, default = "default_cluster")]
     pub cluster: String,
-    /// The namespace of objects that need one and do not say which. Without it a policy that does not say is an error,
-    /// and any other object is in `default`.
+    /// The namespace of objects that need one and do not say which. Without it a `CiliumNetworkPolicy` that does not say
+    /// applies to all namespaces, and any other object is in `default`.
     #[serde(skip)]
     pub default_namespace: Option<String>,
     /// Only what concerns these endpoints (`namespace/name`); absent for everything.
@@ -78,7 +78,7 @@ pub enum UnresolvedServices {
     /// No peer.
     #[default]
     Nothing,
-    /// Any peer, if the element has ports.
+    /// Any peer, if the element has ports. Services of a deny are never looked up.
     Cilium,
 }
 

@@ -1,51 +1,63 @@
 //! All objects of an input, decoded and told apart.
 
-use std::collections::{BTreeMap, HashMap};
+mod clashes;
+mod services;
+
+use std::collections::BTreeMap;
+
+use policy_core::bundle::CidrGroup;
 
 use crate::{
-    decode::{Context, Cursor, decode},
-    diagnostic::{Code, Diagnostic, ObjectRef},
+    decode::{Context, decode},
+    diagnostic::Diagnostic,
     input::{Input, Object},
     options::CompileOptions,
-    resource::{Namespace, Pod, Policy, Resource, Service},
+    resource::{Backends, Namespace, Node, Pod, Policy, Resource, Service},
 };
+
+/// An object, what there is to say about it, and what it is if it is valid.
+type Decoded<'i, 'o> = (&'i Object, (Context<'o>, Option<Resource>));
 
 /// What is valid, in an order that does not depend on the input's.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) policies: Vec<Policy>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
+    pub(crate) nodes: BTreeMap<String, Node>,
     pub(crate) pods: Vec<Pod>,
     pub(crate) services: Vec<Service>,
+    /// By namespace and name of the service.
+    pub(crate) backends: BTreeMap<(String, String), Vec<Backends>>,
+    pub(crate) cidr_groups: BTreeMap<String, CidrGroup>,
 }
 
 /// The world, and what there is to say about the objects it was made of.
 pub(crate) fn collect(input: &Input, options: &CompileOptions) -> (World, Vec<Diagnostic>) {
-    let mut decoded: Vec<_> = input
+    let mut decoded: Vec<Decoded<'_, '_>> = input
         .objects()
         .iter()
         .map(|object| (object, decode(object, options)))
         .collect();
-    reject_clashes(&mut decoded);
+    clashes::reject(&mut decoded);
 
     let mut world = World::default();
-    let mut diagnostics = input.diagnostics().to_vec();
+    let mut contexts = Vec::new();
     for (_, (cx, resource)) in decoded {
-        let is_valid = !cx.has_errors();
-        diagnostics.extend(cx.into_diagnostics());
-        if let Some(resource) = resource.filter(|_| is_valid) {
+        if let Some(resource) = resource.filter(|_| !cx.has_errors()) {
             world.add(resource);
         }
+        contexts.push(cx);
     }
-    world
-        .policies
-        .sort_by(|a, b| (&a.kind, &a.namespace, &a.name).cmp(&(&b.kind, &b.namespace, &b.name)));
-    world
-        .pods
-        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    world
-        .services
-        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    world.sort();
+
+    let mut diagnostics = input.diagnostics().to_vec();
+    let mut late = world.late_diagnostics();
+    for mut cx in contexts {
+        for diagnostic in late.remove(cx.object()).unwrap_or_default() {
+            cx.add(diagnostic);
+        }
+        diagnostics.extend(cx.into_diagnostics());
+    }
     (world, diagnostics)
 }
 
@@ -58,89 +70,25 @@ impl World {
             Resource::Namespace(namespace) => {
                 self.namespaces.insert(namespace.name.clone(), namespace);
             }
-        }
-    }
-}
-
-type Decoded<'i, 'o> = (&'i Object, (Context<'o>, Option<Resource>));
-
-/// Rejects every object that shares its name or an address with another: whichever came first, the outcome is the
-/// same.
-fn reject_clashes(decoded: &mut [Decoded<'_, '_>]) {
-    let mut by_claim: HashMap<Claim, Vec<usize>> = HashMap::new();
-    for (index, (_, (_, resource))) in decoded.iter().enumerate() {
-        for claim in resource.iter().flat_map(claims) {
-            by_claim.entry(claim).or_default().push(index);
-        }
-    }
-    let mut clashes: Vec<(Claim, Vec<usize>)> = by_claim
-        .into_iter()
-        .filter(|(_, claimants)| claimants.len() > 1)
-        .collect();
-    clashes.sort();
-    for (claim, claimants) in clashes {
-        for index in &claimants {
-            let others = claimants.iter().filter(|other| *other != index);
-            let other = others
-                .filter_map(|other| decoded.get(*other))
-                .map(|(_, (cx, _))| cx.object().clone())
-                .next();
-            if let (Some((object, (cx, _))), Some(other)) = (decoded.get_mut(*index), other) {
-                report(cx, &Cursor::root(&object.node), &claim, &other);
+            Resource::Node(node) => {
+                self.nodes.insert(node.name.clone(), node);
+            }
+            Resource::Backends(backends) => {
+                let service = (backends.namespace.clone(), backends.service.clone());
+                self.backends.entry(service).or_default().push(backends);
+            }
+            Resource::CidrGroup(name, group) => {
+                self.cidr_groups.insert(name, group);
             }
         }
     }
-}
 
-fn report(cx: &mut Context<'_>, at: &Cursor<'_>, claim: &Claim, other: &ObjectRef) {
-    match claim {
-        Claim::Name(..) => {
-            cx.error(at, Code::DUPLICATE, "the same object is given twice")
-                .help("remove one of them");
-        }
-        Claim::Address(address) => {
-            cx.error(
-                at,
-                Code::ADDRESS_CLASH,
-                format!("the address {address} also belongs to {other}"),
-            );
-        }
-    }
-}
-
-/// What only one object can have.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Claim {
-    /// A kind, namespace and name.
-    Name(String, String, String),
-    /// An address, or an address and a port of it.
-    Address(String),
-}
-
-fn claims(resource: &Resource) -> Vec<Claim> {
-    let name =
-        |kind: &str, namespace: &str, name: &str| Claim::Name(kind.to_owned(), namespace.to_owned(), name.to_owned());
-    match resource {
-        Resource::Policy(policy) => vec![name(&policy.kind, &policy.namespace, &policy.name)],
-        Resource::Namespace(namespace) => vec![name("Namespace", "", &namespace.name)],
-        Resource::Pod(pod) => {
-            let addresses = pod
-                .addresses
-                .iter()
-                .filter(|_| pod.is_endpoint)
-                .map(|address| Claim::Address(address.to_string()));
-            addresses.chain([name("Pod", &pod.namespace, &pod.name)]).collect()
-        }
-        Resource::Service(service) => {
-            let mut claims = vec![name("Service", &service.namespace, &service.name)];
-            for address in &service.addresses {
-                let ports = service
-                    .ports
-                    .iter()
-                    .map(|port| Claim::Address(format!("{address} port {}/{}", port.port, port.protocol)));
-                claims.extend(ports);
-            }
-            claims
-        }
+    fn sort(&mut self) {
+        self.policies
+            .sort_by(|a, b| (&a.kind, &a.namespace, &a.name).cmp(&(&b.kind, &b.namespace, &b.name)));
+        self.pods
+            .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        self.services
+            .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     }
 }

@@ -105,6 +105,7 @@ fn a_trimmed_bundle_decides_the_same_for_its_subjects() {
                         peer,
                         protocol: Protocol::Tcp,
                         port: 5432,
+                        authenticated: false,
                     })
                     .verdict()
             };

@@ -3,7 +3,7 @@
 use policy_compiler::{CompileOptions, Compiled, Input, compile};
 
 const OBJECTS: &str = "
-{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p}, spec: {endpointSelector: {}, ingress: [{}]}}
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p}, spec: {endpointSelector: {}, ingress: [{fromEntities: [host]}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: web}}
 ---
@@ -40,12 +40,15 @@ fn the_default_namespace_is_for_objects_without_one() {
 }
 
 #[test]
-fn without_a_default_a_policy_must_say() {
+fn without_a_default_a_policy_is_for_all_namespaces() {
     let compiled = compile_in(None);
-    let rejected: Vec<String> = compiled.rejected.iter().map(|r| r.object.to_string()).collect();
-    assert_eq!(rejected, ["CiliumNetworkPolicy//p"]);
-    let help = compiled.rejected[0].errors[0].help.as_deref().unwrap_or_default();
+    let [warning] = compiled.diagnostics.as_slice() else {
+        panic!("{:?}", compiled.diagnostics);
+    };
+    assert!(warning.message.contains("every namespace"), "{warning}");
+    let help = warning.help.as_deref().unwrap_or_default();
     assert!(help.contains("-n"), "{help}");
+    assert_eq!(compiled.bundle.policies[0].namespace, None);
     let pods: Vec<&str> = compiled.bundle.endpoints.iter().map(|e| e.name.as_str()).collect();
     assert_eq!(pods, ["default/web", "ops/mon"]);
 }

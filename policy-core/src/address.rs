@@ -1,6 +1,6 @@
 //! Addresses: how the host writes them, and the table that finds what owns them.
 
-use alloc::vec::Vec;
+use alloc::{format, string::String, vec::Vec};
 use core::{net::IpAddr, str};
 use hashbrown::HashMap;
 use ipnet::IpNet;
@@ -43,6 +43,24 @@ pub(crate) fn canonical_prefix(prefix: IpNet) -> IpNet {
     }
 }
 
+/// A prefix as the key of a label, which has no colons: those of IPv6 are written `-`, with a `0` where the key would
+/// otherwise begin or end in one.
+pub(crate) fn key_of_prefix(prefix: IpNet) -> String {
+    let address = format!("{}", prefix.addr()).replace(':', "-");
+    let before = if address.starts_with('-') { "0" } else { "" };
+    let after = if address.ends_with('-') { "0" } else { "" };
+    format!("{before}{address}{after}/{}", prefix.prefix_len())
+}
+
+/// The prefix that the key of a label stands for; without a length it is a single address.
+pub(crate) fn prefix_of_key(key: &str) -> Option<IpNet> {
+    let text = key.replace('-', ":");
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .map(canonical_prefix)
+}
+
 /// Prefixes and what they stand for; the longest prefix that holds an address wins.
 ///
 /// Looking up costs one hash probe for each prefix length in use, at most.
@@ -83,6 +101,26 @@ impl<T: Copy> AddressTable<T> {
             prefixes.insert(key, value);
         }
         present
+    }
+
+    /// Every prefix and its value.
+    pub(crate) fn iter(&self) -> Vec<(IpNet, T)> {
+        let v4 = self.v4.iter().map(|entry| (true, entry));
+        let v6 = self.v6.iter().map(|entry| (false, entry));
+        let prefixes = v4.chain(v6).flat_map(|(is_v4, (length, prefixes))| {
+            let prefix = move |bits: &u128| {
+                let v4_bits = u32::try_from(bits.wrapping_shr(96)).unwrap_or_default();
+                let address = match is_v4 {
+                    true => IpAddr::V4(v4_bits.into()),
+                    false => IpAddr::V6((*bits).into()),
+                };
+                IpNet::new(address, *length).ok()
+            };
+            prefixes
+                .iter()
+                .filter_map(move |(bits, value)| Some((prefix(bits)?, *value)))
+        });
+        prefixes.collect()
     }
 
     /// The value of the longest prefix that holds the address.
@@ -148,6 +186,22 @@ mod tests {
             let parse = |text: &str| text.parse::<IpNet>().expect("prefix");
             assert_eq!(canonical_prefix(parse(prefix)), parse(want), "{prefix}");
         }
+    }
+
+    #[test]
+    fn prefixes_are_keys_of_labels() {
+        for (prefix, key) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("::1/128", "0--1/128"),
+            ("fd00::/8", "fd00--0/8"),
+            ("::/0", "0--0/0"),
+        ] {
+            let prefix: IpNet = prefix.parse().expect("prefix");
+            assert_eq!(key_of_prefix(prefix), key);
+            assert_eq!(prefix_of_key(key), Some(prefix));
+        }
+        assert_eq!(prefix_of_key("10.0.0.1"), "10.0.0.1/32".parse().ok());
+        assert_eq!(prefix_of_key("io.cilium"), None);
     }
 
     #[test]

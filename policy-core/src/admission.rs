@@ -5,8 +5,9 @@ use core::net::IpAddr;
 
 use crate::{
     engine::{Backends, Connection, Engine, IdentityId},
-    flow::{Direction, Flow, Peer, Protocol},
-    http::HttpFacts,
+    flow::{Carried, Direction, Flow, Peer, Protocol},
+    http::{HeaderChange, HttpFacts},
+    kafka::KafkaRequest,
     verdict::{Reason, Verdict},
 };
 
@@ -43,6 +44,8 @@ pub struct AddressFacts<'a> {
     pub protocol: Protocol,
     /// The destination port; the message type for ICMP.
     pub port: u16,
+    /// Whether both sides have proven to each other who they are.
+    pub authenticated: bool,
 }
 
 impl<'a> AddressFacts<'a> {
@@ -54,6 +57,7 @@ impl<'a> AddressFacts<'a> {
             destination,
             protocol,
             port,
+            authenticated: false,
         }
     }
 }
@@ -91,6 +95,7 @@ impl Engine {
                 destination,
                 protocol: facts.protocol,
                 port,
+                authenticated: facts.authenticated,
             };
             let asked = match scope {
                 Scope::Egress => pair.egress().map(|side| [Some(side), None]),
@@ -133,6 +138,7 @@ struct Pair<'a> {
     destination: Peer<'a>,
     protocol: Protocol,
     port: u16,
+    authenticated: bool,
 }
 
 impl Pair<'_> {
@@ -158,6 +164,7 @@ impl Pair<'_> {
             peer,
             protocol: self.protocol,
             port: self.port,
+            authenticated: self.authenticated,
         })
     }
 }
@@ -176,9 +183,44 @@ impl Admission {
         self.combine(Connection::verdict)
     }
 
-    /// The verdict on a cleartext HTTP request of the connection.
-    pub fn request(&self, facts: &dyn HttpFacts) -> Verdict {
-        self.combine(|side| side.request(facts))
+    /// The verdict once the TLS server name is known; see [`Connection::handshake`].
+    pub fn handshake(&self, server_name: Option<&[u8]>) -> Verdict {
+        self.combine(|side| side.handshake(server_name))
+    }
+
+    /// The verdict on an HTTP request of the connection; see [`Connection::request`].
+    pub fn request(&self, server_name: Option<&[u8]>, facts: &dyn HttpFacts) -> Verdict {
+        self.combine(|side| side.request(server_name, facts))
+    }
+
+    /// The verdict on a DNS query.
+    pub fn query(&self, name: &[u8]) -> Verdict {
+        self.combine(|side| side.query(name))
+    }
+
+    /// The verdict on a Kafka request.
+    pub fn message(&self, server_name: Option<&[u8]>, request: &KafkaRequest<'_>) -> Verdict {
+        self.combine(|side| side.message(server_name, request))
+    }
+
+    /// The verdict with all that is known; see [`Connection::judge`].
+    pub fn judge(&self, server_name: Option<Option<&[u8]>>, carried: Option<Carried<'_>>) -> Verdict {
+        self.combine(|side| side.judge(server_name, carried))
+    }
+
+    /// What to change in the headers of an allowed request, by the rules of all sides.
+    pub fn header_changes(&self, facts: &dyn HttpFacts) -> Vec<HeaderChange> {
+        self.sides.iter().flat_map(|side| side.header_changes(facts)).collect()
+    }
+
+    /// Whether some rule may change the headers of requests.
+    pub fn changes_headers(&self) -> bool {
+        self.sides.iter().any(Connection::changes_headers)
+    }
+
+    /// Whether the verdict depends on the TLS server name.
+    pub fn inspects_tls(&self) -> bool {
+        self.sides.iter().any(Connection::inspects_tls)
     }
 
     /// Whether the verdicts on requests depend on them.
@@ -195,17 +237,23 @@ impl Admission {
     fn combine(&self, ask: impl Fn(&Connection) -> Verdict) -> Verdict {
         let mut deepest: Option<Verdict> = None;
         let mut proxied = false;
+        let mut authentication = None;
         for verdict in self.sides.iter().map(ask) {
             if !verdict.allows() {
                 return verdict;
             }
             proxied |= verdict.proxied;
+            authentication = authentication.max(verdict.authentication);
             if deepest.as_ref().is_none_or(|other| depth(&verdict) > depth(other)) {
                 deepest = Some(verdict);
             }
         }
         let refused = || Verdict::refusal(self.refusal.unwrap_or(Reason::UnknownSubject));
-        deepest.map_or_else(refused, |verdict| Verdict { proxied, ..verdict })
+        deepest.map_or_else(refused, |verdict| Verdict {
+            proxied,
+            authentication,
+            ..verdict
+        })
     }
 }
 

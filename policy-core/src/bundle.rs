@@ -16,11 +16,11 @@ mod wire;
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::net::IpAddr;
 
-pub use address::{AddressEntry, AllowLocalhost, Enforcement, Options, Stack};
+pub use address::{AddressEntry, AllowLocalhost, CidrGroup, Enforcement, Options, Stack};
 pub use error::BundleError;
 pub use rules::{
-    DefaultDeny, Element, HeaderRule, HttpRule, PeerPattern, Peers, PortNumbers, PortPattern, PortRule, ReservedEntity,
-    Rule,
+    Authentication, DefaultDeny, DnsRule, Element, ExpectedHeader, HeaderMatch, HeaderRule, HttpRule, KafkaRule,
+    L7Rules, Listener, MismatchAction, PeerPattern, Peers, PortNumbers, PortPattern, PortRule, ReservedEntity, Rule,
 };
 
 use crate::{flow::Protocol, labels::Labels, selector::Selector};
@@ -58,6 +58,9 @@ pub struct Bundle {
     /// Addresses with labels of their own that are no endpoint's: nodes, the health endpoint, an API server, …
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub addresses: Vec<AddressEntry>,
+    /// Labels that prefixes outside the cluster have. An address has those of every group that holds it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub groups: Vec<CidrGroup>,
     /// What DNS said: name (lower case, trailing dot) to addresses. Used by FQDN peers only.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BTreeMap::is_empty"))]
     pub names: BTreeMap<String, Vec<IpAddr>>,

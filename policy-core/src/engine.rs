@@ -5,10 +5,13 @@
 //! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
 //! [`Connection`] holds what it found.
 
+mod authentication;
 pub(crate) mod compile;
-mod connection;
+pub(crate) mod connection;
+mod entities;
 mod identities;
 pub(crate) mod matching;
+pub(crate) mod merge;
 pub(crate) mod resolve;
 mod services;
 mod table;
@@ -27,12 +30,14 @@ use crate::{
     selector::Selector,
 };
 use compile::CompiledRule;
+use entities::Selectors;
 use identities::Identities;
-use resolve::{NoObserver, Resolved, Side};
+use resolve::{Resolved, Side};
 use services::Services;
 use table::SubjectTable;
 
 pub use connection::Connection;
+pub(crate) use entities::CLUSTER_KEY;
 pub use identities::IdentityId;
 pub(crate) use identities::IdentityKind;
 pub(crate) use services::Backends;
@@ -48,7 +53,7 @@ const MAX_CONNECTIONS: usize = 1 << 16;
 pub struct Engine {
     options: Options,
     digest: String,
-    selectors: Vec<Selector>,
+    selectors: Selectors,
     rules: Vec<CompiledRule>,
     identities: Identities,
     services: Services,
@@ -83,15 +88,18 @@ impl Engine {
             identities,
             endpoints,
             addresses,
+            groups,
             names,
             services,
         } = bundle;
-        let rules = compile::policies(policies, &selectors, &mut errors);
+        let rules = compile::policies(policies, selectors.len(), &mut errors);
+        let selectors = Selectors::new(selectors, &options.cluster);
         let services = Services::build(services, identities.len(), &mut errors);
         let known = identities::Known {
             identities,
             endpoints,
             addresses,
+            groups,
             names,
         };
         let identities = Identities::build(known, &rules, options.stack, &mut errors);
@@ -138,7 +146,7 @@ impl Engine {
 
     /// Whether policies can have the identity as subject: it is in the cluster.
     pub fn is_endpoint(&self, identity: IdentityId) -> bool {
-        matches!(self.identities.kind(identity), IdentityKind::InCluster)
+        matches!(self.identities.kind(identity), IdentityKind::InCluster { .. })
     }
 
     /// The endpoints behind a virtual address.
@@ -158,7 +166,7 @@ impl Engine {
             // A name that a client chose is not worth remembering: it could fill any cache.
             Peer::Name(_) | Peer::Unknown => Rc::new(self.resolve(side, flow)),
         };
-        Connection::new(flow.direction, resolved)
+        Connection::new(flow.direction, flow.authenticated, resolved)
     }
 
     /// Forgets everything before there is too much of it. Whoever asks next finds it out again.
@@ -179,7 +187,7 @@ impl Engine {
             table: side,
             flow,
         }
-        .resolve(&mut NoObserver)
+        .resolve()
     }
 
     /// The rules that concern a subject, gathered once.
@@ -201,7 +209,11 @@ impl Engine {
     }
 
     pub(crate) fn selector(&self, index: u32) -> Option<&Selector> {
-        usize::try_from(index).ok().and_then(|index| self.selectors.get(index))
+        self.selectors.get(index)
+    }
+
+    pub(crate) fn selectors(&self) -> &Selectors {
+        &self.selectors
     }
 
     pub(crate) fn rules(&self) -> &[CompiledRule] {
@@ -253,6 +265,7 @@ mod tests {
                     peer,
                     protocol,
                     port,
+                    authenticated: false,
                 };
                 assert!(engine.connection(&flow).verdict().allows());
                 assert!(engine.remembered.get() <= MAX_CONNECTIONS);

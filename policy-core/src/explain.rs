@@ -9,13 +9,15 @@ use crate::{
     bundle::{PortPattern, ReservedEntity},
     engine::{
         Connection, Engine, IdentityId, IdentityKind,
-        compile::{CompiledElement, PeerMatcher, PeerSet, PortSet},
-        resolve::{Observer, Resolved, Side},
+        compile::{Action, CompiledElement, L7, PeerMatcher, PeerSet, PortSet},
+        connection::http_patterns,
+        matching::Match,
+        merge::Entry,
+        resolve::{Resolved, Side},
     },
-    flow::{Flow, Peer},
-    http::{HttpFacts, HttpPattern},
+    flow::{Carried, Flow, Peer},
     labels::{Label, Source},
-    verdict::{RuleRef, Verdict},
+    verdict::{Reason, RuleRef, Verdict},
 };
 
 /// A verdict with everything that led to it.
@@ -45,52 +47,76 @@ pub enum Missed {
     Peer(String),
     /// The rule is for other protocols or ports.
     Port(String),
-    /// The rule is for other requests.
-    Http(String),
+    /// The rule is for other TLS server names.
+    ServerName(String),
+    /// The rule is for other requests, queries or messages.
+    Request(String),
 }
 
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Peer(words) | Self::Port(words) | Self::Http(words)) = self;
+        let (Self::Peer(words) | Self::Port(words) | Self::ServerName(words) | Self::Request(words)) = self;
         f.write_str(words)
     }
 }
 
 impl Engine {
-    /// Decides as [`Engine::connection`] and [`Connection::request`] do, and says what led to it.
-    pub fn explain(&self, flow: &Flow<'_>, http: Option<&dyn HttpFacts>) -> Explanation {
+    /// Decides as [`Engine::connection`] and [`Connection::judge`] do, and says what led to it.
+    pub fn explain(
+        &self,
+        flow: &Flow<'_>,
+        server_name: Option<Option<&[u8]>>,
+        carried: Option<Carried<'_>>,
+    ) -> Explanation {
         let table = self.table(flow.subject);
         let side = Side {
             engine: self,
             table: table.side(flow.direction),
             flow,
         };
-        let mut nearest = Nearest {
-            side: &side,
-            best: None,
-        };
-        let resolved = side.resolve(&mut nearest);
-        if let (
-            Resolved::Inspected {
-                http: entries,
-                unrestricted: None,
-            },
-            Some(facts),
-        ) = (&resolved, http)
-        {
-            let patterns = entries.iter().flat_map(|entry| entry.patterns());
-            patterns.for_each(|pattern| nearest.http_missed(pattern, facts));
-        }
-        let best = nearest.best.map(|(_, miss)| miss);
-        let connection = Connection::new(flow.direction, resolved.into());
-        let verdict = http.map_or_else(|| connection.verdict(), |facts| connection.request(facts));
-        let undecided = !verdict.allows() && verdict.reason != crate::verdict::Reason::DeniedByRule;
-        let isolated_by = side.table.isolated_by.clone();
+        let connection = Connection::new(flow.direction, flow.authenticated, side.resolve().into());
+        let verdict = connection.judge(server_name, carried);
+        let nearest = asks_for_a_miss(&verdict).then(|| {
+            let mut nearest = Nearest {
+                side: &side,
+                best: None,
+            };
+            nearest.look_at_elements();
+            if let Resolved::Proxied(proxied) = connection.resolved() {
+                proxied
+                    .entries()
+                    .for_each(|entry| nearest.look_inside(entry, server_name.flatten(), carried));
+            }
+            nearest.best.map(|(_, miss)| miss)
+        });
         Explanation {
-            nearest: best.filter(|_| undecided),
-            isolated_by,
+            nearest: nearest.flatten(),
+            isolated_by: side.table.isolated_by.clone(),
             verdict,
         }
+    }
+}
+
+/// Whether a denial is for want of an allow rule that matches.
+fn asks_for_a_miss(verdict: &Verdict) -> bool {
+    match verdict.reason {
+        Reason::DefaultDeny
+        | Reason::ServerNameNotAllowed
+        | Reason::NoHttpRuleMatches
+        | Reason::NoDnsRuleMatches
+        | Reason::NoKafkaRuleMatches => true,
+        Reason::AllowedByRule
+        | Reason::NotIsolated
+        | Reason::NotDefaultDeny
+        | Reason::HostAllowed
+        | Reason::EnforcementNever
+        | Reason::DeniedByRule
+        | Reason::WrongProtocol
+        | Reason::NotAuthenticated
+        | Reason::Conflict
+        | Reason::UnknownSubject
+        | Reason::NoBackend
+        | Reason::NoPolicy => false,
     }
 }
 
@@ -112,8 +138,10 @@ enum Rank {
     },
     /// It is for this peer, and for other ports.
     Port { protocol_matches: bool },
+    /// It is for this peer and port, and for other TLS server names.
+    ServerName,
     /// It is for this peer and port, and for other requests.
-    Http {
+    Request {
         /// How many conditions of the request held.
         met: usize,
     },
@@ -132,16 +160,54 @@ impl Nearest<'_, '_> {
         }
     }
 
-    fn http_missed(&mut self, pattern: &HttpPattern, facts: &dyn HttpFacts) {
-        if let Some((miss, met)) = pattern.first_miss(facts) {
-            self.offer(Rank::Http { met }, &pattern.rule, || {
-                Missed::Http(words::http(miss, facts))
-            });
+    /// Allow rules that are for other peers or other ports.
+    fn look_at_elements(&mut self) {
+        let side = self.side;
+        let elements = side.table.elements.iter();
+        for element in elements.filter(|element| element.action == Action::Allow) {
+            let peer_matches = side.peer(&element.peers) == Match::Yes;
+            let port_matches = side.ports(element);
+            if !(peer_matches && port_matches) {
+                self.missed(element, peer_matches, port_matches);
+            }
         }
     }
-}
 
-impl Observer for Nearest<'_, '_> {
+    /// What an entry for this peer and port has against what the connection carries.
+    fn look_inside(&mut self, entry: &Entry, server_name: Option<&[u8]>, carried: Option<Carried<'_>>) {
+        if !entry.allows_server_name(server_name) {
+            let patterns = &entry.settings.server_names;
+            self.offer(Rank::ServerName, &entry.rule, || {
+                Missed::ServerName(words::server_name(server_name, patterns))
+            });
+        }
+        match (carried, &entry.settings.l7) {
+            (Some(Carried::Http(facts)), Some(L7::Http(_))) => {
+                for pattern in http_patterns(entry) {
+                    if let Some((miss, met)) = pattern.first_miss(facts) {
+                        let words = || Missed::Request(words::http(miss, facts));
+                        self.offer(Rank::Request { met }, &pattern.rule, words);
+                    }
+                }
+            }
+            (Some(Carried::Kafka(request)), Some(L7::Kafka(patterns))) => {
+                for pattern in patterns {
+                    if let Some(miss) = pattern.first_miss(request) {
+                        let words = || Missed::Request(words::message(miss, request));
+                        self.offer(Rank::Request { met: 0 }, &pattern.rule, words);
+                    }
+                }
+            }
+            (Some(Carried::Dns(name)), Some(L7::Dns(patterns))) => {
+                for pattern in patterns.iter().filter(|pattern| !pattern.name.matches(name)) {
+                    let words = || Missed::Request(words::query(name, &pattern.name));
+                    self.offer(Rank::Request { met: 0 }, &pattern.rule, words);
+                }
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+
     fn missed(&mut self, element: &CompiledElement, peer_matches: bool, port_matches: bool) {
         let side = self.side;
         if peer_matches {
@@ -202,9 +268,14 @@ fn distance(side: &Side<'_, '_>, matcher: &PeerMatcher) -> (Distance, usize) {
             let met = all.iter().filter(|requirement| requirement.matches(labels)).count();
             return (Distance::Conditions(all.len().saturating_sub(met)), met);
         }
-        PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_) if !is_in_cluster(side) => Distance::Conditions(1),
+        PeerMatcher::Cidr { .. } | PeerMatcher::External { .. } | PeerMatcher::Fqdn(_) if !is_in_cluster(side) => {
+            Distance::Conditions(1)
+        }
+        PeerMatcher::Address { .. } => Distance::Conditions(1),
         PeerMatcher::Entity(entity) if is_world(*entity) != is_in_cluster(side) => Distance::Entity,
-        PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_) | PeerMatcher::Entity(_) => Distance::Elsewhere,
+        PeerMatcher::Cidr { .. } | PeerMatcher::External { .. } | PeerMatcher::Fqdn(_) | PeerMatcher::Entity(_) => {
+            Distance::Elsewhere
+        }
     };
     (distance, 0)
 }
@@ -217,7 +288,7 @@ fn is_world(entity: ReservedEntity) -> bool {
 }
 
 fn is_in_cluster(side: &Side<'_, '_>) -> bool {
-    matches!(side.flow.peer, Peer::Identity(id) if matches!(side.engine.identities().kind(id), IdentityKind::InCluster))
+    matches!(side.flow.peer, Peer::Identity(id) if matches!(side.engine.identities().kind(id), IdentityKind::InCluster { .. }))
 }
 
 /// The peer, if it is known by labels that somebody gave it: neither outside the cluster nor a part of it.

@@ -2,7 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
-use crate::engine::IdentityId;
+use crate::{engine::IdentityId, http::HttpFacts, kafka::KafkaRequest};
 
 /// Seen from the subject: does the flow arrive or leave?
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -117,4 +117,17 @@ pub struct Flow<'a> {
     pub protocol: Protocol,
     /// The destination port after service translation; the message type for ICMP.
     pub port: u16,
+    /// Whether the peer has proven who it is.
+    pub authenticated: bool,
+}
+
+/// What a connection carries, as far as it was looked at.
+#[derive(Clone, Copy)]
+pub enum Carried<'a> {
+    /// An HTTP request.
+    Http(&'a dyn HttpFacts),
+    /// A DNS query for this name.
+    Dns(&'a [u8]),
+    /// A Kafka request.
+    Kafka(&'a KafkaRequest<'a>),
 }

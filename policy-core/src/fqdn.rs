@@ -123,7 +123,7 @@ fn reduce(pattern: &str) -> Box<str> {
 }
 
 /// One or more non-empty labels of name characters.
-fn is_hostname(name: &[u8]) -> bool {
+pub(crate) fn is_hostname(name: &[u8]) -> bool {
     name.split(|byte| *byte == b'.')
         .all(|label| !label.is_empty() && label.iter().copied().all(is_label_byte))
 }
@@ -134,7 +134,7 @@ fn is_label_byte(byte: u8) -> bool {
 
 /// Matches with one backtracking point: a later `*` makes an earlier one's choice irrelevant within a label, and no
 /// `*` crosses a dot, so the last one is enough.
-fn glob(mut pattern: &[u8], mut name: &[u8]) -> bool {
+pub(crate) fn glob(mut pattern: &[u8], mut name: &[u8]) -> bool {
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         match (pattern.split_first(), name.split_first()) {

@@ -1,13 +1,19 @@
 //! HTTP rules: compiled patterns, and the facts of a request they look at.
 
-use alloc::{borrow::ToOwned, format, rc::Rc, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, format, rc::Rc, string::String, vec::Vec};
 use hashbrown::HashMap;
 
+mod headers;
+
 use crate::{
-    bundle::{BundleError, HeaderRule, HttpRule},
+    bundle::{BundleError, ExpectedHeader, HeaderMatch, HeaderRule, HttpRule},
     re2::{Budget, Pattern},
     verdict::RuleRef,
 };
+
+pub(crate) use headers::HeaderCondition;
+pub use headers::{Change, HeaderChange};
+use headers::{HeaderAction, HeaderState, header_state};
 
 /// The facts of one HTTP request, borrowed from the host as bytes.
 ///
@@ -66,7 +72,10 @@ pub(crate) struct HttpPattern {
     method: Option<Rc<Pattern>>,
     path: Option<Rc<Pattern>>,
     host: Option<Rc<Pattern>>,
-    headers: Vec<HeaderRule>,
+    headers: Vec<HeaderCondition>,
+    /// Headers whose expected value nobody could read: the rule never matches.
+    unobtainable: Option<Box<str>>,
+    actions: Vec<HeaderAction>,
 }
 
 /// The first condition of an HTTP rule that a request does not meet.
@@ -75,8 +84,9 @@ pub(crate) enum HttpMiss<'a> {
     Method(&'a Pattern),
     Path(&'a Pattern),
     Host(&'a Pattern),
-    HeaderMissing(&'a HeaderRule),
-    HeaderDiffers(&'a HeaderRule),
+    HeaderMissing(&'a HeaderCondition),
+    HeaderDiffers(&'a HeaderCondition),
+    HeaderUnobtainable(&'a str),
 }
 
 impl HttpPattern {
@@ -92,19 +102,48 @@ impl HttpPattern {
             path,
             host,
             headers,
+            header_matches,
         } = wire;
+        let plain = |header| HeaderCondition { header, secret: false };
+        let mut headers: Vec<HeaderCondition> = headers.into_iter().map(plain).collect();
+        let mut actions = Vec::new();
+        let mut unobtainable = None;
+        for HeaderMatch {
+            name,
+            expected,
+            mismatch,
+            secret,
+        } in header_matches
+        {
+            let value = match expected {
+                ExpectedHeader::Present => None,
+                ExpectedHeader::Value(value) => Some(value),
+                ExpectedHeader::Unobtainable => {
+                    unobtainable.get_or_insert(name);
+                    continue;
+                }
+            };
+            let header = HeaderRule { name, value };
+            match mismatch {
+                None => headers.push(HeaderCondition { header, secret }),
+                Some(action) => actions.push(HeaderAction { header, action, secret }),
+            }
+        }
         let mut compile = |source: Option<_>, field| patterns.compile(source, &rule, field, errors);
         Self {
             method: compile(method, "method"),
             path: compile(path, "path"),
             host: compile(host, "host"),
             headers,
+            unobtainable,
+            actions,
             rule,
         }
     }
 
     /// `None` if every condition holds, else the first that does not and how many held before it.
     pub(crate) fn first_miss(&self, facts: &dyn HttpFacts) -> Option<(HttpMiss<'_>, usize)> {
+        let fields_held = 3_usize;
         let fields = [
             (self.method.as_deref(), facts.method(), HttpMiss::Method as fn(_) -> _),
             (self.path.as_deref(), facts.path(), HttpMiss::Path as fn(_) -> _),
@@ -115,43 +154,26 @@ impl HttpPattern {
                 return Some((miss(pattern), held));
             }
         }
-        let header_miss = |header| match header_state(header, facts) {
-            HeaderState::Matches => None,
-            HeaderState::Missing => Some(HttpMiss::HeaderMissing(header)),
-            HeaderState::Differs => Some(HttpMiss::HeaderDiffers(header)),
-        };
-        self.headers
-            .iter()
-            .zip(3_usize..)
-            .find_map(|(header, held)| header_miss(header).map(|miss| (miss, held)))
+        if let Some(name) = &self.unobtainable {
+            return Some((HttpMiss::HeaderUnobtainable(name), fields_held));
+        }
+        self.headers.iter().zip(fields_held..).find_map(|(condition, held)| {
+            match header_state(&condition.header, facts) {
+                HeaderState::Matches => None,
+                HeaderState::Missing => Some((HttpMiss::HeaderMissing(condition), held)),
+                HeaderState::Differs => Some((HttpMiss::HeaderDiffers(condition), held)),
+            }
+        })
     }
-}
 
-enum HeaderState {
-    Matches,
-    Missing,
-    Differs,
-}
+    /// Whether a request that the rule matches may be changed.
+    pub(crate) fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
 
-/// Compares the comma-joined values of a header with the wanted value, without joining them.
-fn header_state(header: &HeaderRule, facts: &dyn HttpFacts) -> HeaderState {
-    let mut seen = false;
-    // What is still wanted; `None` once something differed.
-    let mut wanted = header.value.as_deref().map(str::as_bytes);
-    let any_value = wanted.is_none();
-    facts.header_values(&header.name, &mut |value| {
-        let rest = if seen {
-            wanted.and_then(|rest| rest.strip_prefix(b","))
-        } else {
-            wanted
-        };
-        wanted = rest.and_then(|rest| rest.strip_prefix(value));
-        seen = true;
-    });
-    match (seen, any_value || wanted.is_some_and(<[u8]>::is_empty)) {
-        (false, _) => HeaderState::Missing,
-        (true, true) => HeaderState::Matches,
-        (true, false) => HeaderState::Differs,
+    /// What to change in a request that the rule matches.
+    pub(crate) fn changes(&self, facts: &dyn HttpFacts, changes: &mut Vec<HeaderChange>) {
+        changes.extend(self.actions.iter().filter_map(|action| action.change(facts)));
     }
 }
 
@@ -165,7 +187,7 @@ pub(crate) struct PatternCache {
 impl PatternCache {
     fn compile(
         &mut self,
-        source: Option<alloc::boxed::Box<str>>,
+        source: Option<Box<str>>,
         rule: &RuleRef,
         field: &str,
         errors: &mut Vec<BundleError>,
@@ -243,7 +265,7 @@ mod tests {
                 method,
                 path,
                 host,
-                headers: Vec::new(),
+                ..HttpRule::default()
             });
             assert_eq!(rule.first_miss(&request(&[])).is_none(), want, "{why}");
         }

@@ -14,6 +14,12 @@ impl Source {
     pub const K8S: &'static str = "k8s";
     /// The source of reserved identities such as `reserved:host`.
     pub const RESERVED: &'static str = "reserved";
+    /// The source of the label that the longest known prefix around an address gives it.
+    pub const CIDR: &'static str = "cidr";
+    /// The source of the labels of CIDR groups.
+    pub const CIDR_GROUP: &'static str = "cidrgroup";
+    /// The source of the labels that DNS answers give an address.
+    pub const FQDN: &'static str = "fqdn";
     /// The source of a label written without one. Only selectors have a wildcard source; labels do not.
     pub const UNSPEC: &'static str = "unspec";
 
@@ -117,7 +123,15 @@ impl Labels {
         Self(set)
     }
 
-    /// Every label with this key, one for each source.
+    /// A set of all of them. A key may then have several values, as an address has that is in several groups.
+    pub fn union(labels: impl IntoIterator<Item = Label>) -> Self {
+        let mut set: Vec<Label> = labels.into_iter().collect();
+        set.sort();
+        set.dedup();
+        Self(set)
+    }
+
+    /// Every label with this key, one for each source unless the set is a [union](Self::union).
     pub fn with_key<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Label> {
         let start = self.0.partition_point(|label| &*label.key < key);
         self.0.iter().skip(start).take_while(move |label| &*label.key == key)

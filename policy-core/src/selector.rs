@@ -3,7 +3,10 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use crate::labels::{Label, Labels, Source};
+use crate::{
+    address::prefix_of_key,
+    labels::{Label, Labels, Source},
+};
 
 /// The key of a requirement: a label key and the source it must come from, if it matters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -17,11 +20,12 @@ impl SelectorKey {
     /// The source name that selectors use for "any source".
     pub const ANY: &'static str = "any";
 
-    /// Reads `source:key`; a key without a source, or with source `any`, matches every source.
+    /// Reads `source:key`; a key without a source, or with source `any` or `unspec`, matches every source.
     /// Returns `None` when the source is not alphanumeric or the key is empty.
     pub fn parse(text: &str) -> Option<Self> {
         let (source, key) = match text.split_once(':') {
-            None | Some((Self::ANY, _)) => (None, text.strip_prefix("any:").unwrap_or(text)),
+            None => (None, text),
+            Some((Self::ANY | Source::UNSPEC, key)) => (None, key),
             Some((source, key)) => (Some(Source::new(source)?), key),
         };
         (!key.is_empty()).then(|| Self {
@@ -40,11 +44,22 @@ impl SelectorKey {
         &self.key
     }
 
+    /// The labels that the key means. A key of source `cidr` means every prefix inside the one that it names.
     fn find<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a Label> {
         let wanted = self.source.as_ref();
-        labels
-            .with_key(&self.key)
-            .filter(move |label| wanted.is_none_or(|source| source == label.source()))
+        let prefix = (self.source() == Some(Source::CIDR))
+            .then(|| prefix_of_key(&self.key))
+            .flatten();
+        let inside = prefix.map(|prefix| {
+            let of_source = labels.iter().filter(|label| label.source().as_str() == Source::CIDR);
+            of_source.filter(move |label| prefix_of_key(label.key()).is_some_and(|inner| prefix.contains(&inner)))
+        });
+        let exact = prefix.is_none().then(|| {
+            labels
+                .with_key(&self.key)
+                .filter(move |label| wanted.is_none_or(|source| source == label.source()))
+        });
+        inside.into_iter().flatten().chain(exact.into_iter().flatten())
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use core::fmt;
 
-use crate::flow::Direction;
+use crate::{bundle::Authentication, flow::Direction};
 
 /// What to do with a flow or a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -68,6 +68,18 @@ pub enum Reason {
     DefaultDeny,
     /// Rules allow the connection, but none of them this request.
     NoHttpRuleMatches,
+    /// A rule wants to know which TLS server name the client asks for, and no rule allows this one.
+    ServerNameNotAllowed,
+    /// Rules allow the connection, but none of them this DNS query.
+    NoDnsRuleMatches,
+    /// Rules allow the connection, but none of them this Kafka request.
+    NoKafkaRuleMatches,
+    /// Rules look into the connection for another protocol than the one it carries.
+    WrongProtocol,
+    /// A rule asks for a proof of who the peer is.
+    NotAuthenticated,
+    /// Two rules of the endpoint's policies contradict each other.
+    Conflict,
     /// The side whose policy is asked is not an endpoint that the bundle knows.
     UnknownSubject,
     /// The destination is a service whose endpoints nobody knows.
@@ -88,6 +100,12 @@ impl Reason {
             Self::DeniedByRule => "denied-by-rule",
             Self::DefaultDeny => "default-deny",
             Self::NoHttpRuleMatches => "no-http-rule-matches",
+            Self::ServerNameNotAllowed => "server-name-not-allowed",
+            Self::NoDnsRuleMatches => "no-dns-rule-matches",
+            Self::NoKafkaRuleMatches => "no-kafka-rule-matches",
+            Self::WrongProtocol => "wrong-protocol",
+            Self::NotAuthenticated => "not-authenticated",
+            Self::Conflict => "conflict",
             Self::UnknownSubject => "unknown-subject",
             Self::NoBackend => "no-backend",
             Self::NoPolicy => "no-policy",
@@ -106,6 +124,12 @@ impl fmt::Display for Reason {
             Self::DeniedByRule => "a rule denies it",
             Self::DefaultDeny => "the endpoint is isolated in this direction and no rule allows it",
             Self::NoHttpRuleMatches => "rules allow the connection, but none of them this request",
+            Self::ServerNameNotAllowed => "rules allow the connection, but none of them this TLS server name",
+            Self::NoDnsRuleMatches => "rules allow the connection, but none of them this DNS query",
+            Self::NoKafkaRuleMatches => "rules allow the connection, but none of them this Kafka request",
+            Self::WrongProtocol => "rules look into the connection for another protocol than the one it carries",
+            Self::NotAuthenticated => "a rule asks the peer to prove who it is, and it did not",
+            Self::Conflict => "two rules of the endpoint's policies contradict each other",
             Self::UnknownSubject => "the endpoint whose policy is asked is not known",
             Self::NoBackend => "the service has no known endpoint",
             Self::NoPolicy => "there is no policy yet",
@@ -161,6 +185,10 @@ pub struct Verdict {
     pub reason: Reason,
     /// The rule that decided. For a default deny, the first rule that isolates the endpoint.
     pub rule: Option<RuleRef>,
+    /// For a conflict, the rule that contradicts `rule`.
+    pub conflicts_with: Option<RuleRef>,
+    /// How the rules ask the peer to prove who it is, if they do.
+    pub authentication: Option<Authentication>,
 }
 
 impl Verdict {
@@ -178,6 +206,8 @@ impl Verdict {
             direction: None,
             reason,
             rule: None,
+            conflicts_with: None,
+            authentication: None,
         }
     }
 }

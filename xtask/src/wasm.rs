@@ -24,6 +24,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// What of the standard library is built from source.
 const STD_CRATES: &str = "std,panic_unwind";
 
+/// The default without the symbolizer of backtraces, and with the small variants of sorting and formatting.
+const STD_FEATURES: &str = "panic-unwind,optimize_for_size";
+
 /// Unwinding, in the encoding of exceptions that became the standard; wasmtime does not run the older one.
 const RUSTC_FLAGS: [&str; 3] = [
     "-Ctarget-feature=+exception-handling",
@@ -89,6 +92,7 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<()> {
 pub(crate) fn plugin_cargo(workspace: &Workspace, toolchain: BuildStd, subcommand: &str) -> Command {
     let mut command = toolchain.cargo(workspace, subcommand, STD_CRATES);
     command.args(["--locked", "--target", TARGET]);
+    command.arg(format!("-Zbuild-std-features={STD_FEATURES}"));
     // Flags of the caller's environment must not change what ships; the encoded form would win over the plain one.
     command.env("RUSTFLAGS", RUSTC_FLAGS.join(" "));
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -1,8 +1,8 @@
-//! The parts of a flow as people type them: port and protocol, request line, header.
+//! The parts of a flow as people type them: port and protocol, request line, header, Kafka request.
 
 use std::str::FromStr;
 
-use policy_core::Protocol;
+use policy_core::{Protocol, kafka};
 
 /// A destination port with its protocol, TCP if none is given; for ICMP the message type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +80,43 @@ impl FromStr for Header {
     }
 }
 
+/// A Kafka request: what it does, to which topics, and who the client says it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct KafkaLine {
+    /// As written.
+    pub(crate) kind: String,
+    pub(crate) api_key: i16,
+    pub(crate) topics: Vec<String>,
+    pub(crate) client_id: String,
+}
+
+impl FromStr for KafkaLine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split(' ');
+        let (kind, topics, client_id) = (words.next().unwrap_or_default(), words.next(), words.next());
+        if words.next().is_some() {
+            return Err(format!("`{text}` is more than a kind, topics and a client id"));
+        }
+        let unknown = || format!("`{kind}` is no Kafka request, such as `produce` or `fetch`");
+        Ok(Self {
+            kind: kind.into(),
+            api_key: kafka::api_key(kind).ok_or_else(unknown)?,
+            topics: topics.map(read_topics).transpose()?.unwrap_or_default(),
+            client_id: client_id.unwrap_or_default().into(),
+        })
+    }
+}
+
+fn read_topics(text: &str) -> Result<Vec<String>, String> {
+    let topics: Vec<String> = text.split(',').map(str::to_owned).collect();
+    match topics.iter().any(String::is_empty) {
+        true => Err(format!("`{text}` has a topic without a name")),
+        false => Ok(topics),
+    }
+}
+
 /// The characters of a header name.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -135,6 +172,27 @@ mod tests {
                 want,
                 "{text}: {why}"
             );
+        }
+    }
+
+    #[test]
+    fn a_kafka_request_has_topics_and_a_client() {
+        let read = |text: &str| {
+            let line: KafkaLine = text.parse().ok()?;
+            Some((line.api_key, line.topics.join("+"), line.client_id))
+        };
+        for (text, want, why) in [
+            ("produce a,b me", Some((0, "a+b", "me")), "all of it"),
+            ("fetch a", Some((1, "a", "")), "no client"),
+            ("metadata", Some((3, "", "")), "no topics"),
+            ("produce a, b", None, "a blank between topics"),
+            ("produce ,a", None, "a topic without a name"),
+            ("produce a me too", None, "a word too many"),
+            ("grab a", None, "an unknown request"),
+            ("", None, "nothing"),
+        ] {
+            let want = want.map(|(key, topics, client)| (key, topics.to_owned(), client.to_owned()));
+            assert_eq!(read(text), want, "{text}: {why}");
         }
     }
 }

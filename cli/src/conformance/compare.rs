@@ -1,8 +1,8 @@
 //! One answer against what its line expects.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use policy_core::Layer;
+use policy_core::{Layer, bundle::Authentication};
 use serde::Serialize;
 
 use super::{
@@ -37,7 +37,7 @@ pub(super) struct Difference {
 pub(super) enum Kind {
     /// The verdict.
     Verdict,
-    /// The layer, or whether the connection is proxied.
+    /// The layer, whether the connection is proxied, or the authentication mode.
     Detail,
     /// Whether an object is valid.
     Object,
@@ -154,19 +154,44 @@ fn compare_flow(
         return;
     }
     tally.agreed += 1;
-    let layer = answer.layer.map(Layer::as_str);
-    let wanted_layer = expected.layer.as_ref().map_or(layer, |layer| layer.as_deref());
-    let wanted_proxied = expected.proxied.unwrap_or(answer.proxied);
-    if (wanted_layer, wanted_proxied) != (layer, answer.proxied) {
-        let words = |layer: Option<&str>, proxied: bool| {
-            let proxied = if proxied { ", proxied" } else { "" };
-            format!("{}{proxied}", layer.unwrap_or("no layer"))
-        };
+    let got = Detail {
+        layer: answer.layer.map(Layer::as_str),
+        proxied: answer.proxied,
+        // Of interest only where it is expected.
+        auth: expected
+            .auth
+            .as_ref()
+            .map(|_| answer.auth.map_or("none", Authentication::as_str)),
+    };
+    let wanted = Detail {
+        layer: expected.layer.as_ref().map_or(got.layer, |layer| layer.as_deref()),
+        proxied: expected.proxied.unwrap_or(got.proxied),
+        auth: expected.auth.as_deref(),
+    };
+    if wanted != got {
         differ(
             Kind::Detail,
-            words(wanted_layer, wanted_proxied),
-            words(layer, answer.proxied),
+            wanted.to_string(),
+            got.to_string(),
             format!("{verdict}, {because}"),
         );
+    }
+}
+
+/// How a verdict came about.
+#[derive(PartialEq, Eq)]
+struct Detail<'a> {
+    layer: Option<&'a str>,
+    proxied: bool,
+    auth: Option<&'a str>,
+}
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.layer.unwrap_or("no layer"))?;
+        if self.proxied {
+            f.write_str(", proxied")?;
+        }
+        self.auth.map_or(Ok(()), |auth| write!(f, ", authentication {auth}"))
     }
 }

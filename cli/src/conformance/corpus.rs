@@ -31,6 +31,15 @@ pub(super) struct FlowExpectation {
     pub(super) layer: Option<Option<String>>,
     /// Absent if the flow does not say.
     pub(super) proxied: Option<bool>,
+    /// The authentication mode; absent if the flow does not say.
+    #[serde(default, deserialize_with = "mode")]
+    pub(super) auth: Option<String>,
+}
+
+/// `spire` is what corpora also call the mode `required`, by the way it is met.
+fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let mode = Option::<String>::deserialize(deserializer)?;
+    Ok(mode.map(|mode| if mode == "spire" { "required".into() } else { mode }))
 }
 
 /// Tells null from absent.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use super::compare::{Difference, Kind};
@@ -36,6 +36,8 @@ struct Expected {
 enum About {
     Object(String),
     Flow(usize),
+    /// A file of examples, which other tests read.
+    File,
 }
 
 /// The file.
@@ -52,7 +54,8 @@ struct Entry {
     corpus: String,
     names: Vec<String>,
     object: Option<String>,
-    flow: Option<usize>,
+    #[serde(default)]
+    flows: Vec<usize>,
     ours: String,
     theirs: String,
     /// For people. An entry without one is refused.
@@ -71,11 +74,13 @@ impl KnownDifferences {
         let file: File = toml::from_str(text)?;
         let mut claims = Vec::new();
         for entry in file.difference {
-            let difference = entry.difference()?;
-            claims.extend(entry.names.into_iter().map(|line| Claim {
-                corpus: entry.corpus.clone(),
-                line,
-                difference: difference.clone(),
+            let differences = entry.differences()?;
+            claims.extend(entry.names.iter().flat_map(|line| {
+                differences.iter().map(|difference| Claim {
+                    corpus: entry.corpus.clone(),
+                    line: line.clone(),
+                    difference: difference.clone(),
+                })
             }));
         }
         Ok(Self {
@@ -105,18 +110,19 @@ impl KnownDifferences {
 }
 
 impl Entry {
-    fn difference(&self) -> Result<Expected> {
-        let about = match (&self.object, self.flow) {
-            (Some(object), None) => Some(About::Object(object.clone())),
-            (None, Some(flow)) => Some(About::Flow(flow)),
-            (None, None) | (Some(_), Some(_)) => None,
+    fn differences(&self) -> Result<Vec<Expected>> {
+        let about = match (&self.object, self.flows.as_slice()) {
+            (Some(object), []) => vec![About::Object(object.clone())],
+            (None, []) => vec![About::File],
+            (None, flows) => flows.iter().copied().map(About::Flow).collect(),
+            (Some(_), [_, ..]) => bail!("{}: has both `object` and `flows`", self.names.join(", ")),
         };
-        let names = || self.names.join(", ");
-        Ok(Expected {
-            about: about.with_context(|| format!("{}: needs one of `object` and `flow`", names()))?,
+        let expected = |about| Expected {
+            about,
             ours: self.ours.clone(),
             theirs: self.theirs.clone(),
-        })
+        };
+        Ok(about.into_iter().map(expected).collect())
     }
 }
 
@@ -125,6 +131,7 @@ impl Expected {
         let same = match &self.about {
             About::Object(object) => difference.object.as_ref() == Some(object),
             About::Flow(flow) => difference.flow == Some(*flow),
+            About::File => false,
         };
         same && self.ours == difference.got && self.theirs == difference.expected
     }
@@ -133,6 +140,7 @@ impl Expected {
         let (object, flow) = match &self.about {
             About::Object(object) => (Some(object.clone()), None),
             About::Flow(flow) => (None, Some(*flow)),
+            About::File => (None, None),
         };
         Difference {
             kind: Kind::Stale,
@@ -153,7 +161,7 @@ mod tests {
         [[difference]]
         corpus = "a.jsonl"
         names = ["one", "two"]
-        flow = 1
+        flows = [1]
         ours = "deny"
         theirs = "allow"
         reason = "for a test"
@@ -193,15 +201,14 @@ mod tests {
     fn an_entry_is_complete() {
         assert!(KnownDifferences::parse("").expect("an empty list").claims.is_empty());
         for (from, to, part, why) in [
-            ("flow = 1", "", "`object` and `flow`", "about nothing"),
             (
-                "flow = 1",
-                "flow = 1\nobject = \"a\"",
-                "`object` and `flow`",
+                "flows = [1]",
+                "flows = [1]\nobject = \"a\"",
+                "`object` and `flows`",
                 "about two things",
             ),
             ("reason = \"for a test\"", "", "missing field `reason`", "no reason"),
-            ("flow = 1", "flows = 1", "unknown field `flows`", "a misspelt field"),
+            ("flows = [1]", "flow = 1", "unknown field `flow`", "a misspelt field"),
         ] {
             let error = KnownDifferences::parse(&LIST.replace(from, to)).err().expect(why);
             assert!(format!("{error:#}").contains(part), "{why}: {error:#}");

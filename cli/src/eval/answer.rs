@@ -9,7 +9,7 @@ use super::{
     flow::Flow,
     line::Line,
 };
-use crate::judge::{Answer, BothSides, Judge, Question};
+use crate::judge::{Answer, BothSides, Content, Judge, Question};
 
 /// The answer to one line.
 #[derive(Debug, Serialize)]
@@ -77,6 +77,11 @@ impl Evaluator {
         Self { judge }
     }
 
+    /// How many messages the engine in this program decided on, instead of the one that was chosen.
+    pub(crate) fn asked_natively(&self) -> usize {
+        self.judge.asked_natively()
+    }
+
     /// The answer, or why there is none: the line names a pod that it does not describe, or an engine failed.
     pub(crate) fn answer(&mut self, line: Line) -> Result<LineAnswer, String> {
         let compiled = policy_compiler::compile(&input_of(&line), &line.options);
@@ -98,14 +103,16 @@ impl Evaluator {
         let (bundle, ends) = ends::place(line, bundle)?;
         self.judge.load(&bundle).map_err(|error| format!("{error:#}"))?;
         let flows = line.flows.iter().zip(&ends).enumerate();
-        let answers = flows.map(|(i, (flow, ends))| match ends {
-            None => Ok(BothSides::unsupported()),
-            Some(ends) => self.ask(flow, ends).map_err(|error| format!("flows[{i}]: {error:#}")),
+        let answers = flows.map(|(i, (flow, ends))| match (ends, &flow.content) {
+            (Some(ends), Some(content)) => self
+                .ask(flow, ends, content)
+                .map_err(|error| format!("flows[{i}]: {error:#}")),
+            (None, _) | (_, None) => Ok(BothSides::unsupported()),
         });
         answers.collect()
     }
 
-    fn ask(&mut self, flow: &Flow, ends: &Ends) -> anyhow::Result<BothSides> {
+    fn ask(&mut self, flow: &Flow, ends: &Ends, content: &Content) -> anyhow::Result<BothSides> {
         let mut side = |direction, has_policy: bool| {
             if flow.direction.is_some_and(|wanted| wanted != direction) {
                 return Ok(None);
@@ -119,7 +126,9 @@ impl Evaluator {
                 destination: ends.destination,
                 protocol: flow.protocol,
                 port: flow.port,
-                http: flow.http.as_ref(),
+                // As in the data plane that the corpora come from: identities are not in doubt.
+                authenticated: true,
+                content,
             };
             self.judge.ask(&question).map(Some)
         };

@@ -42,14 +42,10 @@ fn ends_of(flow: &Flow, line: &Line, placement: &mut Placement) -> Result<Option
         Err(error) => Err(format!("{key}: {error}")),
     };
     let (source, destination) = (place("from", &flow.from)?, place("to", &flow.to)?);
-    let (Some(source), Some(destination), None) = (source, destination, flow.unsupported) else {
+    let (Some(source), Some(destination)) = (source, destination) else {
         return Ok(None);
     };
     let is_apiserver = |address: IpAddr| line.apiserver_ips.contains(&address);
-    // An API server outside the cluster is an entity and an address at once, but a bundle knows it as an entity only.
-    if (is_apiserver(source) || is_apiserver(destination)) && placement.tells_addresses_apart() {
-        return Ok(None);
-    }
     let is_elsewhere = |address: IpAddr| {
         let cluster = placement.owner(address).and_then(|owner| line.pod_clusters.get(owner));
         cluster.is_some_and(|cluster| *cluster != line.options.cluster)

@@ -25,17 +25,20 @@ impl Judge for Native {
             destination,
             protocol,
             port,
-            http,
+            authenticated,
+            content,
         } = *question;
-        let facts = AddressFacts::new(Some(source), Some(destination), protocol, port);
+        let facts = AddressFacts {
+            authenticated,
+            ..AddressFacts::new(Some(source), Some(destination), protocol, port)
+        };
         let scope = match direction {
             Direction::Ingress => Scope::Ingress,
             Direction::Egress => Scope::Egress,
         };
         let admission = engine.admit(&facts, scope);
-        Ok(http
-            .map_or_else(|| admission.verdict(), |request| admission.request(request))
-            .into())
+        let verdict = content.with_carried(|carried| admission.judge(content.server_name(), carried));
+        Ok(verdict.into())
     }
 }
 

@@ -1,22 +1,26 @@
 //! The plugin that Envoy loads, in a WebAssembly host.
 //!
 //! A connection goes through the network filter, a request on it through the HTTP filter, and the answer is what the
-//! plugin leaves for access logs: verdict, reason and rule. The plugin does not tell the layer or whether the
-//! connection is proxied; these are taken from the engine in this program.
+//! plugin leaves for access logs: verdict, reason and rules. The plugin does not tell the layer, whether the connection
+//! is proxied, or which authentication mode applies; these are taken from the engine in this program.
+//!
+//! The plugin cannot read Kafka and DNS messages yet. It decides on their connections; if it lets one pass, the engine
+//! in this program decides on the message, and [`Judge::asked_natively`] counts it.
 
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use policy_core::{Bundle, Decision, Direction, HttpRequest, Layer, Reason};
+use policy_core::{Bundle, Decision, Direction, HttpRequest, Reason};
 use serde::Serialize;
 use wasm_host::{Connection, Plugin, Request, Vm, VmConfig, artefact};
 
-use super::{Answer, Judge, Native, Question};
+use super::{Answer, Content, Judge, Message, Native, Question};
 
 /// A memory larger than this is given back by starting anew: WebAssembly memory never shrinks.
 const MAX_MEMORY: usize = 256 << 20;
-/// The reason by which the plugin refuses a connection whose verdict depends on requests, when nobody looks at them.
-const HTTP_REQUIRED: &str = "http-required";
+/// The reasons by which the plugin refuses what the policy allows as far as it was asked: on a chain where nobody looks
+/// at requests, it refuses connections whose requests would be decided one by one.
+const BEYOND_HANDSHAKE: [&str; 2] = ["http-required", Reason::WrongProtocol.as_str()];
 /// A client port; no policy looks at it.
 const CLIENT_PORT: u16 = 40_000;
 
@@ -25,6 +29,7 @@ pub(crate) struct Wasm {
     plugin: Plugin,
     vm: Vm,
     native: Native,
+    asked_natively: usize,
 }
 
 /// What the plugin takes as configuration.
@@ -39,6 +44,7 @@ struct Logged {
     verdict: Decision,
     reason: String,
     rule: Option<String>,
+    conflicts_with: Option<String>,
 }
 
 impl Wasm {
@@ -50,6 +56,7 @@ impl Wasm {
             plugin,
             vm,
             native: Native::default(),
+            asked_natively: 0,
         })
     }
 }
@@ -76,40 +83,83 @@ impl Judge for Wasm {
     }
 
     fn ask(&mut self, question: &Question<'_>) -> Result<Answer> {
-        let native = self.native.ask(question)?;
-        let logged = self.run(question)?;
-        if question.http.is_none() && logged.reason == HTTP_REQUIRED {
-            // Asked about a connection alone, and it would be allowed: each of its requests is decided on its own.
-            let reason = Reason::AllowedByRule.as_str().into();
-            let rule = logged.rule;
-            return Ok(Answer {
-                verdict: Decision::Allow,
-                layer: Some(Layer::L4),
-                proxied: true,
-                reason,
-                rule,
-            });
+        match question.content.message {
+            None | Some(Message::Http(_)) => self.decide(question),
+            Some(Message::Dns(_) | Message::Kafka(_)) => self.decide_on_message(question),
         }
-        let Logged { verdict, reason, rule } = logged;
-        Ok(Answer {
-            verdict,
-            reason: reason.into(),
-            rule,
-            ..native
-        })
+    }
+
+    fn asked_natively(&self) -> usize {
+        self.asked_natively
     }
 }
 
 impl Wasm {
+    fn decide(&mut self, question: &Question<'_>) -> Result<Answer> {
+        let native = self.native.ask(question)?;
+        let logged = self.run(question)?;
+        // The plugin decides on more than was asked about, and by another rule. What it says to the rest is of no
+        // interest; that it went on to the rest is.
+        if native.allows() && native.proxied && logged.passes(question.content) {
+            return Ok(native);
+        }
+        let Logged {
+            verdict,
+            reason,
+            rule,
+            conflicts_with,
+        } = logged;
+        Ok(Answer {
+            verdict,
+            reason: reason.into(),
+            rule,
+            conflicts_with,
+            ..native
+        })
+    }
+
+    fn decide_on_message(&mut self, question: &Question<'_>) -> Result<Answer> {
+        let Content { handshake, message: _ } = question.content;
+        let content = Content {
+            handshake: handshake.clone(),
+            message: None,
+        };
+        let about_connection = Question {
+            content: &content,
+            ..*question
+        };
+        let connection = self.decide(&about_connection)?;
+        if !connection.allows() {
+            return Ok(connection);
+        }
+        self.asked_natively += 1;
+        self.native.ask(question)
+    }
+
     fn run(&self, question: &Question<'_>) -> Result<Logged> {
         let mut tcp = self.vm.tcp(connection(question));
         tcp.new_connection();
-        match (question.http, tcp.closed()) {
+        match (question.content.http(), tcp.closed()) {
             (Some(request), None) => {
                 let http = tcp.http(http_request(request));
                 read_state(|key| http.filter_state(key))
             }
             _ => read_state(|key| tcp.filter_state(key)),
+        }
+    }
+}
+
+impl Logged {
+    /// Whether what is asked about passes, and more than that was decided.
+    fn passes(&self, asked: &Content) -> bool {
+        let allows = self.verdict == Decision::Allow;
+        let beyond_handshake = BEYOND_HANDSHAKE.contains(&self.reason.as_str());
+        match asked {
+            Content { message: Some(_), .. } => false,
+            Content { handshake: Some(_), .. } => beyond_handshake,
+            Content { handshake: None, .. } => {
+                allows || beyond_handshake || self.reason == Reason::ServerNameNotAllowed.as_str()
+            }
         }
     }
 }
@@ -121,22 +171,33 @@ fn connection(question: &Question<'_>) -> Connection {
         destination,
         protocol,
         port,
-        http,
+        authenticated,
+        content,
     } = *question;
     let direction = match direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
-    let chain = if http.is_some() { "http" } else { "tcp" };
+    let chain = if content.http().is_some() { "http" } else { "tcp" };
     let at = |address: IpAddr, port| SocketAddr::new(address, port);
-    let metadata = [
+    let mut metadata = vec![
         ("direction", direction.to_owned()),
         ("protocol", chain.to_owned()),
         ("transport", protocol.as_str().to_owned()),
         // The listener is bound to it already, but a type of ICMP may be 0, which is no port.
         ("port", port.to_string()),
     ];
-    let connection = Connection::new(at(source, CLIENT_PORT), at(destination, port));
+    if authenticated {
+        metadata.push(("authentication", "network".to_owned()));
+    }
+    let mut connection = Connection::new(at(source, CLIENT_PORT), at(destination, port));
+    if let Some(name) = content
+        .handshake
+        .as_ref()
+        .and_then(|handshake| handshake.server_name.as_deref())
+    {
+        connection = connection.sni(name);
+    }
     metadata.into_iter().fold(connection, |connection, (key, value)| {
         connection.listener_metadata("portcullis", key, value)
     })
@@ -165,10 +226,13 @@ fn read_state(get: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Logged> {
     let known = [Decision::Allow, Decision::Deny, Decision::Conflict];
     let decision = known.into_iter().find(|decision| decision.as_str() == verdict);
     let verdict = decision.with_context(|| format!("the plugin says `{verdict}`, which is no verdict"))?;
-    let rule = text("wasm.portcullis_rule")?;
+    let rules = text("wasm.portcullis_rule")?;
+    // Two rules that contradict each other are there together.
+    let mut rules = rules.split("; ").filter(|rule| !rule.is_empty()).map(str::to_owned);
     Ok(Logged {
         verdict,
         reason: text("wasm.portcullis_reason")?,
-        rule: (!rule.is_empty()).then_some(rule),
+        rule: rules.next(),
+        conflicts_with: rules.next(),
     })
 }

@@ -1,11 +1,14 @@
 //! The answer of a trace, as it goes out as JSON and is printed as text.
 
 use anyhow::{Result, bail};
-use policy_core::{Direction, Engine, Explanation, Flow, HttpFacts, HttpRequest, Peer, Protocol, RuleRef};
+use policy_core::{Change, Direction, Engine, Explanation, Flow, HeaderChange, Peer, Protocol, RuleRef};
 use serde::{Serialize, Serializer};
 
 use super::scene::{Party, Scene};
-use crate::{args::TraceArgs, judge::Answer};
+use crate::{
+    args::{KafkaLine, TraceArgs},
+    judge::{Answer, Content},
+};
 
 /// The answer to one flow.
 #[derive(Serialize)]
@@ -17,6 +20,17 @@ pub(super) struct Trace {
     /// `GET /path`, if a request was asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) http: Option<String>,
+    /// The server name, if a handshake was asked about; empty if the client asks for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sni: Option<String>,
+    /// `produce orders`, if a Kafka request was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kafka: Option<String>,
+    /// The name, if a DNS query was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dns: Option<String>,
+    /// Whether the peers count as authenticated.
+    pub(super) authenticated: bool,
     /// The verdict on the flow as a whole.
     #[serde(flatten)]
     pub(super) answer: Answer,
@@ -46,8 +60,13 @@ pub(super) struct Side {
     /// For a denial that no deny rule made: the allow rule that came closest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) nearest: Option<Nearest>,
-    /// Whether a request would be decided on its own; only set when none was asked about.
+    /// What happens to the headers of a request that passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) header_changes: Vec<ChangedHeader>,
+    /// Whether an HTTP request would be decided on its own; only set when no message was asked about.
     pub(super) inspects_requests: bool,
+    /// Whether the TLS server name would count; only set when nothing but addresses was asked about.
+    pub(super) inspects_server_name: bool,
 }
 
 /// An endpoint or a peer.
@@ -64,10 +83,21 @@ pub(super) struct Nearest {
     pub(super) missed: String,
 }
 
+/// What happens to one header.
+#[derive(Serialize)]
+pub(super) struct ChangedHeader {
+    pub(super) header: String,
+    /// `log`, `append`, `remove` or `set`.
+    pub(super) change: &'static str,
+    /// Absent if there is none, or it is a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<String>,
+}
+
 impl Trace {
     /// Explains an answer. That an explanation contradicts it would be a fault of ours, and is an error.
-    pub(super) fn new(args: &TraceArgs, scene: &Scene, answer: Answer, http: Option<&HttpRequest>) -> Result<Self> {
-        let sides = sides(args, scene, http);
+    pub(super) fn new(args: &TraceArgs, scene: &Scene, answer: Answer, content: &Content) -> Result<Self> {
+        let sides = sides(args, scene, content);
         let decides = |side: &&Side| {
             let Answer {
                 verdict, reason, rule, ..
@@ -91,6 +121,10 @@ impl Trace {
             protocol: args.port.protocol,
             port: args.port.number,
             http: args.http.as_ref().map(|line| format!("{} {}", line.method, line.path)),
+            sni: args.sni.clone(),
+            kafka: args.kafka.as_ref().map(kafka),
+            dns: args.dns.clone(),
+            authenticated: !args.unauthenticated,
             answer,
             explanation,
             sides,
@@ -98,9 +132,17 @@ impl Trace {
     }
 }
 
-fn sides(args: &TraceArgs, scene: &Scene, http: Option<&HttpRequest>) -> Vec<Side> {
+fn kafka(line: &KafkaLine) -> String {
+    [&line.kind, &line.topics.join(","), &line.client_id]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .cloned()
+        .collect::<Vec<String>>()
+        .join(" ")
+}
+
+fn sides(args: &TraceArgs, scene: &Scene, content: &Content) -> Vec<Side> {
     let engine = &scene.engine;
-    let facts = http.map(|request| request as &dyn HttpFacts);
     let mut sides = Vec::new();
     for direction in [Direction::Egress, Direction::Ingress] {
         for destination in &scene.destinations {
@@ -117,15 +159,14 @@ fn sides(args: &TraceArgs, scene: &Scene, http: Option<&HttpRequest>) -> Vec<Sid
                     peer: peer_identity,
                     protocol,
                     port,
+                    authenticated: !args.unauthenticated,
                 };
-                let explanation = engine.explain(&flow, facts);
-                let inspects_requests = http.is_none() && engine.connection(&flow).inspects_http();
                 sides.push(Side::new(
+                    engine,
                     &flow,
+                    content,
                     describe(engine, subject),
                     describe(engine, peer),
-                    explanation,
-                    inspects_requests,
                 ));
             }
         }
@@ -142,13 +183,14 @@ fn describe(engine: &Engine, party: &Party) -> Described {
 }
 
 impl Side {
-    fn new(
-        flow: &Flow<'_>,
-        subject: Described,
-        peer: Described,
-        explanation: Explanation,
-        inspects_requests: bool,
-    ) -> Self {
+    fn new(engine: &Engine, flow: &Flow<'_>, content: &Content, subject: Described, peer: Described) -> Self {
+        let explanation = content.with_carried(|carried| engine.explain(flow, content.server_name(), carried));
+        let connection = engine.connection(flow);
+        let changes = content
+            .http()
+            .filter(|_| explanation.verdict.allows())
+            .map(|request| connection.header_changes(request))
+            .unwrap_or_default();
         let Explanation {
             verdict,
             isolated_by,
@@ -167,7 +209,25 @@ impl Side {
                 rule: text(&near.rule),
                 missed: near.missed.to_string(),
             }),
-            inspects_requests,
+            header_changes: changes.into_iter().map(ChangedHeader::from).collect(),
+            inspects_requests: content.message.is_none() && connection.inspects_http(),
+            inspects_server_name: *content == Content::default() && connection.inspects_tls(),
+        }
+    }
+}
+
+impl From<HeaderChange> for ChangedHeader {
+    fn from(HeaderChange { name, change, secret }: HeaderChange) -> Self {
+        let (change, value) = match change {
+            Change::Log => ("log", None),
+            Change::Append(value) => ("append", Some(value)),
+            Change::Remove => ("remove", None),
+            Change::Set(value) => ("set", Some(value)),
+        };
+        Self {
+            header: name.into(),
+            change,
+            value: value.filter(|_| !secret).map(Into::into),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use anyhow::{Result, anyhow};
-use policy_core::{Bundle, Direction, Engine, HttpRequest, IdentityId, bundle::Backend};
+use policy_core::{Bundle, Direction, Engine, IdentityId, bundle::Backend};
 
 use crate::{
     args::{Peer, Port},
-    judge::{BothSides, Judge, Question, engine},
+    judge::{BothSides, Content, Judge, Question, engine},
     placement::Placement,
 };
 
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// Asks both sides as proxies would.
-    pub(super) fn ask(&self, judge: &mut dyn Judge, http: Option<&HttpRequest>) -> Result<BothSides> {
+    pub(super) fn ask(&self, judge: &mut dyn Judge, content: &Content, authenticated: bool) -> Result<BothSides> {
         judge.load(&self.bundle)?;
         let (source, destination) = (self.source_address, self.destination_address);
         let Port { number: port, protocol } = self.port;
@@ -98,7 +98,8 @@ impl Scene {
                 destination,
                 protocol,
                 port,
-                http,
+                authenticated,
+                content,
             })
         };
         let egress = side(Direction::Egress)?;

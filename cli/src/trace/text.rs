@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use policy_core::{Direction, Layer, Reason};
+use policy_core::{Direction, Layer, Reason, bundle::Authentication};
 
-use super::report::{Described, Nearest, Side, Trace};
+use super::report::{ChangedHeader, Described, Nearest, Side, Trace};
 use crate::{
     judge::Answer,
     output::{Style, wrap},
@@ -15,6 +15,16 @@ const WIDTH: usize = 110;
 /// Where values start.
 const INDENT: usize = 15;
 
+/// The reasons of a denial that comes from what no rule allows.
+const UNALLOWED: [Reason; 6] = [
+    Reason::DefaultDeny,
+    Reason::NoHttpRuleMatches,
+    Reason::NoDnsRuleMatches,
+    Reason::NoKafkaRuleMatches,
+    Reason::ServerNameNotAllowed,
+    Reason::WrongProtocol,
+];
+
 /// Several lines: the verdict on the question, what each side says, and who they are.
 pub(super) fn render(trace: &Trace, style: Style) -> String {
     let Trace {
@@ -23,12 +33,21 @@ pub(super) fn render(trace: &Trace, style: Style) -> String {
         protocol,
         port,
         http,
+        sni,
+        kafka,
+        dns,
+        authenticated,
         answer,
         explanation,
         sides,
     } = trace;
-    let request = http.as_ref().map_or_else(String::new, |http| format!("  {http}"));
-    let question = style.heading(&format!("{from} → {to}  {port}/{protocol}{request}"));
+    let shown = [("TLS", sni), ("", http), ("Kafka", kafka), ("DNS", dns)];
+    let shown = shown.map(|(what, value)| value.as_ref().map(|value| format!("{what} {value}").trim().to_owned()));
+    let question = [Some(format!("{from} → {to}  {port}/{protocol}"))]
+        .into_iter()
+        .chain(shown);
+    let question = question.flatten().collect::<Vec<String>>().join("  ");
+    let question = style.heading(&question);
     let mut text = format!("{}  {question}\n", word(answer, style));
     for (direction, end) in [(Direction::Egress, from), (Direction::Ingress, to)] {
         let mut asked = sides.iter().filter(|side| side.direction == direction).peekable();
@@ -37,7 +56,7 @@ pub(super) fn render(trace: &Trace, style: Style) -> String {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "\n{heading}\n  not asked: it is outside the cluster");
         }
-        asked.for_each(|side| render_side(&mut text, side, style));
+        asked.for_each(|side| render_side(&mut text, side, *authenticated, style));
     }
     if sides.is_empty() {
         let _ = writeln!(text, "\n  {explanation}");
@@ -68,7 +87,7 @@ fn render_parties(text: &mut String, sides: &[Side]) {
     }
 }
 
-fn render_side(text: &mut String, side: &Side, style: Style) {
+fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style) {
     let Side {
         direction,
         subject,
@@ -78,7 +97,9 @@ fn render_side(text: &mut String, side: &Side, style: Style) {
         explanation,
         isolated_by,
         nearest,
+        header_changes,
         inspects_requests,
+        inspects_server_name,
     } = side;
     let (subject, peer) = (&subject.name, &peer.name);
     let heading = match direction {
@@ -95,9 +116,14 @@ fn render_side(text: &mut String, side: &Side, style: Style) {
     {
         field(text, "rule", rule);
     }
+    if let Some(rule) = &answer.conflicts_with {
+        field(text, "conflicts with", rule);
+    }
+    if let Some(mode) = answer.auth {
+        field(text, "authentication", authentication(mode, authenticated));
+    }
     // What makes a missing allow a denial.
-    let unallowed = [Reason::DefaultDeny, Reason::NoHttpRuleMatches];
-    if unallowed.iter().any(|reason| reason.as_str() == answer.reason) {
+    if UNALLOWED.iter().any(|reason| reason.as_str() == answer.reason) {
         for (i, rule) in isolated_by.iter().enumerate() {
             field(text, if i == 0 { "isolated by" } else { "" }, rule);
         }
@@ -106,12 +132,34 @@ fn render_side(text: &mut String, side: &Side, style: Style) {
         field(text, "nearest allow", rule);
         field(text, "", &format!("missed: {missed}"));
     }
-    if *inspects_requests {
-        field(
-            text,
-            "note",
+    for ChangedHeader { header, change, value } in header_changes {
+        let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
+        field(text, "header", &format!("{change} {header}{value}"));
+    }
+    let notes = [
+        (
+            *inspects_requests,
             "requests are decided one by one; ask about one with --http",
-        );
+        ),
+        (
+            *inspects_server_name,
+            "the TLS server name decides; ask about one with --sni",
+        ),
+    ];
+    for (_, note) in notes.iter().filter(|(applies, _)| *applies) {
+        field(text, "note", note);
+    }
+}
+
+/// What a mode asks for, and why it is met or not.
+fn authentication(mode: Authentication, authenticated: bool) -> &'static str {
+    match (mode, authenticated) {
+        (Authentication::Disabled, _) => "disabled: the peer need not have proven who it is",
+        (Authentication::Required, true) => {
+            "required: needs an authenticated peer, which this one counts as without --unauthenticated"
+        }
+        (Authentication::Required, false) => "required: needs an authenticated peer, which this one is not",
+        (Authentication::TestAlwaysFail, _) => "test-always-fail: no proof is ever enough",
     }
 }
 

@@ -35,7 +35,7 @@ fn a_bundle_comes_out_where_it_should() {
     let digest = bundle.digest.expect("a digest");
     assert_eq!(
         to_file.stderr,
-        format!("{digest}: 1 policy, 3 endpoints, 3 identities, 5 selectors, 1 service, 0 names\n")
+        format!("{digest}: 1 policy, 4 endpoints, 4 identities, 5 selectors, 1 service, 0 names\n")
     );
 }
 

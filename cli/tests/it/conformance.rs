@@ -65,10 +65,14 @@ fn every_kind_of_difference_is_found() {
             "proxied",
             &format!(r#""flows":[{{{flow},"expect":"allow","proxied":true}}]"#),
         ),
+        line(
+            "authentication",
+            &format!(r#""flows":[{{{flow},"expect":"allow","auth":"spire"}}]"#),
+        ),
         line("object", r#""rejected":["CiliumNetworkPolicy/a/c"]"#),
         line(
             "unsupported",
-            &format!(r#""flows":[{{{flow},"sni":"a.example","expect":"allow"}}]"#),
+            &format!(r#""flows":[{{{flow},"kafka":{{"topics":["t"]}},"expect":"allow"}}]"#),
         ),
         line("no answer", r#""options":{"none":1}"#),
     ];
@@ -104,7 +108,7 @@ fn known_differences_do_not_count_and_stale_ones_do() {
     );
     let entry = |corpus: &str, line: &str| {
         format!(
-            "[[difference]]\ncorpus = \"{corpus}\"\nnames = [\"{line}\"]\nflow = 0\nours = \"allow\"\n\
+            "[[difference]]\ncorpus = \"{corpus}\"\nnames = [\"{line}\"]\nflows = [0]\nours = \"allow\"\n\
              theirs = \"deny\"\nreason = \"to see\"\n"
         )
     };

@@ -85,7 +85,7 @@ const FLOWS: [Row; 11] = [
         "empire/deathstar",
         "127.20.0.2",
         "443",
-        &["--fqdn", "google.com=127.20.0.2"],
+        &["--fqdn", "cilium.io=127.20.0.1", "--fqdn", "google.com=127.20.0.2"],
         1,
     ),
     ("from_outside", "127.30.0.7", "empire/deathstar", "80", &[], 1),

@@ -4,6 +4,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 /// What came out.
@@ -35,9 +36,13 @@ pub(crate) fn portcullis_with(args: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("start");
-    // A program that reads nothing closes its input early.
-    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("finish");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // On the side: a program that answers while it reads waits for somebody to read the answers.
+    let output = thread::scope(|scope| {
+        // A program that reads nothing closes its input early.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        child.wait_with_output().expect("finish")
+    });
     Output {
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),

@@ -72,6 +72,74 @@ fn an_explanation_for_programs() {
 }
 
 #[test]
+fn what_a_connection_shows() {
+    let shop = |name: &str, from: &str, to: &str, port: &str, more: &[&str], status: i32| {
+        let args = [
+            "trace",
+            "-f",
+            "world.yaml",
+            "shows.yaml",
+            "--from",
+            from,
+            "--to",
+            to,
+            "--port",
+            port,
+        ];
+        let output = portcullis(&[&args[..], more].concat());
+        assert_eq!((output.status, output.stderr.as_str()), (status, ""), "{name}");
+        assert_snapshot!(name, output.stdout);
+    };
+    let (web, db, out) = ("shop/web", "shop/db", "198.51.100.7");
+    shop(
+        "a_server_name_that_is_allowed",
+        web,
+        out,
+        "443",
+        &["--sni", "a.example"],
+        0,
+    );
+    shop("a_server_name_that_is_not", web, out, "443", &["--sni", "b.example"], 1);
+    shop(
+        "a_name_that_may_be_asked_for",
+        web,
+        out,
+        "53/UDP",
+        &["--dns", "a.example"],
+        0,
+    );
+    shop("a_name_that_may_not", web, out, "53/UDP", &["--dns", "b.example"], 1);
+    shop("a_topic", db, web, "9092", &["--kafka", "produce orders me"], 0);
+    shop(
+        "another_topic",
+        db,
+        web,
+        "9092",
+        &["--kafka", "produce orders,returns"],
+        1,
+    );
+    shop("looked_into_later", web, out, "443", &[], 0);
+    shop("an_authenticated_peer", "ops/mon", web, "80", &[], 0);
+    shop(
+        "an_unauthenticated_peer",
+        "ops/mon",
+        web,
+        "80",
+        &["--unauthenticated"],
+        1,
+    );
+    shop(
+        "changed_headers",
+        db,
+        web,
+        "81",
+        &["--http", "GET /", "--header", "X-A: 2"],
+        0,
+    );
+    shop("a_conflict", db, "shop/torn", "80", &[], 1);
+}
+
+#[test]
 fn verdict_and_status_agree() {
     for (from, to, port, why) in [
         ("shop/db", "shop/web", "8080", "the named port"),

@@ -53,19 +53,14 @@ fn what_cannot_be_asked_is_status_2() {
             "no list",
         ),
         (
-            with(&["--sni", "a.example"]),
-            "--sni is not supported yet",
-            "no engine decides on it",
+            with(&["--kafka", "grab a"]),
+            "`grab` is no Kafka request",
+            "an unknown request",
         ),
         (
-            with(&["--kafka", "fetch"]),
-            "--kafka is not supported yet",
-            "nor on that",
-        ),
-        (
-            with(&["--dns", "a.example"]),
-            "--dns is not supported yet",
-            "nor on that",
+            with(&["--dns", "a.example", "--kafka", "fetch a"]),
+            "cannot be used with",
+            "two messages at once",
         ),
         (
             with(&["--host", "a.example"]),

@@ -161,8 +161,8 @@ pub struct Capability {
     pub reason: &'static str,
 }
 
-/// All that the plugin may do. Envoy links nothing else, so a bug in the plugin cannot call out, change a request
-/// or speak to another plugin. **A missing callback is not an error but a hole**: Envoy then never asks that layer
+/// All that the plugin may do. Envoy links nothing else, so a bug in the plugin cannot call out or speak to another
+/// plugin. **A missing callback is not an error but a hole**: Envoy then never asks that layer
 /// (the guards turn the hole into a denial of everything).
 pub const CAPABILITIES: &[Capability] = &[
     // Callbacks, Envoy to plugin.
@@ -211,6 +211,12 @@ pub const CAPABILITIES: &[Capability] = &[
     ),
     allow("proxy_get_header_map_value", "method, path, authority and headers"),
     allow("proxy_get_header_map_pairs", "all values of a repeated header"),
+    allow(
+        "proxy_add_header_map_value",
+        "a rule adds a header to the requests it allows",
+    ),
+    allow("proxy_replace_header_map_value", "a rule replaces a header"),
+    allow("proxy_remove_header_map_value", "a rule removes a header"),
     allow("proxy_get_property", "addresses, certificates, direction: the facts"),
     allow("proxy_set_property", "the verdict, for the guards and the access log"),
     allow("proxy_send_local_response", "403"),

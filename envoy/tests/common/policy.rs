@@ -85,7 +85,7 @@ pub(crate) fn from_client(port: u16, http: Option<Value>) -> Value {
     let ports = json!([{ "port": { "protocol": "TCP", "numbers": { "range": [port, port] } } }]);
     let mut ports = json!({ "ports": ports });
     if let Some(http) = http {
-        ports["http"] = http;
+        ports["rules"] = json!({ "http": http });
     }
     json!({ "peers": { "oneOf": [{ "selector": CLIENT }] }, "ports": [ports] })
 }

@@ -104,6 +104,9 @@ fn metadata_that_is_not_understood_is_never_the_default() {
         ("port", "+80"),
         ("port", ""),
         ("transport", "TPC"),
+        ("authentication", "none"),
+        ("authentication", "Network"),
+        ("authentication", ""),
     ] {
         let host = host();
         host.0.listener(key, value);
@@ -214,16 +217,24 @@ fn facts() -> impl Strategy<Value = ConnectionFacts> {
         prop::sample::select(&SCOPES[..]),
         prop::sample::select(&TRANSPORTS[..]),
     );
-    (lists, prop::option::of(address()), destination, any::<u16>()).prop_map(
-        |((settings, scope, transport), source, destination, port)| ConnectionFacts {
-            settings,
-            scope,
-            source,
-            destination,
-            transport,
-            port,
-        },
+    (
+        lists,
+        prop::option::of(address()),
+        destination,
+        any::<u16>(),
+        any::<bool>(),
     )
+        .prop_map(
+            |((settings, scope, transport), source, destination, port, authenticated)| ConnectionFacts {
+                settings,
+                scope,
+                source,
+                destination,
+                transport,
+                port,
+                authenticated,
+            },
+        )
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 
 use core::ptr;
 
-use super::{Host, HostError, Level, LocalReply, MetricKind, Stream};
+use super::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream};
 
 /// The host that called.
 #[derive(Clone, Copy)]
@@ -24,6 +24,21 @@ mod imports {
         ) -> u32;
         pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, value: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
         pub(super) fn proxy_get_buffer_bytes(
             buffer: u32,
             start: usize,
@@ -92,6 +107,26 @@ impl Host for Envoy {
     fn request_headers(&self) -> Result<Vec<u8>, HostError> {
         // SAFETY: `receive` passes places for the result.
         receive(|value, size| unsafe { imports::proxy_get_header_map_pairs(REQUEST_HEADERS, value, size) })
+    }
+
+    fn edit_header(&self, name: &[u8], edit: Edit<'_>) -> Result<(), HostError> {
+        let (name, name_size) = (name.as_ptr(), name.len());
+        // SAFETY: name and value outlive the call, which copies them.
+        check(unsafe {
+            match edit {
+                Edit::Append(value) => {
+                    imports::proxy_add_header_map_value(REQUEST_HEADERS, name, name_size, value.as_ptr(), value.len())
+                }
+                Edit::Set(value) => imports::proxy_replace_header_map_value(
+                    REQUEST_HEADERS,
+                    name,
+                    name_size,
+                    value.as_ptr(),
+                    value.len(),
+                ),
+                Edit::Remove => imports::proxy_remove_header_map_value(REQUEST_HEADERS, name, name_size),
+            }
+        })
     }
 
     fn configuration(&self, max: usize) -> Result<Vec<u8>, HostError> {

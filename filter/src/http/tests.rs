@@ -3,7 +3,9 @@ use crate::fake::{self, Mood, Plugin, Reply};
 use proptest::prelude::*;
 
 mod changes;
+mod header_changes;
 mod paths;
+mod sni;
 
 const DEATHSTAR: &str = "10.0.0.1:80";
 const METRICS: &str = "10.0.0.1:8080";

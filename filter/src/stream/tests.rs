@@ -3,6 +3,7 @@ use crate::fake::{self, Mood, Plugin};
 use proptest::prelude::*;
 
 mod changes;
+mod facts;
 
 const DEATHSTAR: &str = "10.0.0.1:80";
 const METRICS: &str = "10.0.0.1:8080";

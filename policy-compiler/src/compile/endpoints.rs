@@ -1,6 +1,9 @@
 //! Pods to endpoints and identities.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use policy_core::{
@@ -43,13 +46,9 @@ impl<'w> Endpoints<'w> {
                 identity::of_pod(pod, namespace, cluster.unwrap_or(&options.cluster))
             })
             .collect();
-        let servers: BTreeSet<_> = input.apiserver_addresses.iter().copied().collect();
-        let of_servers: Vec<Identity> = servers
-            .iter()
-            .map(|ip| identity::of_apiserver(*ip, options.stack))
-            .collect();
+        let others = other_addresses(world, input, options);
 
-        let identities: BTreeSet<&Identity> = of_pods.iter().chain(&of_servers).collect();
+        let identities: BTreeSet<&Identity> = of_pods.iter().chain(others.values()).collect();
         let positions: BTreeMap<&Identity, u32> = identities.iter().copied().zip(0..).collect();
         let position = |identity: &Identity| positions.get(identity).copied().unwrap_or_default();
         let pods = members.iter().zip(&of_pods).map(|((pod, cluster), identity)| Member {
@@ -57,8 +56,7 @@ impl<'w> Endpoints<'w> {
             identity: position(identity),
             is_local: cluster.is_none_or(|cluster| *cluster == options.cluster),
         });
-        let addresses = servers.iter().zip(&of_servers);
-        let addresses = addresses.map(|(ip, id)| AddressEntry {
+        let addresses = others.iter().map(|(ip, id)| AddressEntry {
             prefix: IpNet::from(*ip),
             identity: position(id),
         });
@@ -72,6 +70,13 @@ impl<'w> Endpoints<'w> {
     /// Every pod that has an endpoint, by namespace and name.
     pub(super) fn members(&self) -> &[Member<'w>] {
         &self.pods
+    }
+
+    /// The identity behind an address of the cluster.
+    pub(super) fn identity_at(&self, address: IpAddr) -> Option<u32> {
+        let member = self.pods.iter().find(|member| member.pod.addresses.contains(&address));
+        let entry = || self.addresses.iter().find(|entry| entry.prefix == IpNet::from(address));
+        member.map(|member| member.identity).or_else(|| Some(entry()?.identity))
     }
 
     /// The labels of an endpoint by name.
@@ -89,6 +94,24 @@ impl<'w> Endpoints<'w> {
         };
         self.pods.iter().map(endpoint).collect()
     }
+}
+
+/// The identities of nodes and API servers, by address.
+fn other_addresses(world: &World, input: &Input, options: &CompileOptions) -> BTreeMap<IpAddr, Identity> {
+    let cluster = options.enable_node_selector_labels.then_some(options.cluster.as_str());
+    let mut identities = BTreeMap::new();
+    for node in world.nodes.values() {
+        let identity = identity::of_node(node, cluster);
+        identities.extend(node.addresses.iter().map(|address| (*address, identity.clone())));
+    }
+    for address in &input.apiserver_addresses {
+        let identity = match identities.get(address) {
+            Some(node) => identity::with_apiserver(node),
+            None => identity::of_apiserver(*address, options.stack),
+        };
+        identities.insert(*address, identity);
+    }
+    identities
 }
 
 fn name_of(pod: &Pod) -> String {

@@ -11,9 +11,10 @@ use policy_core::{
 };
 
 use crate::{
-    options::CompileOptions,
-    resource::{Element, Peers, Policy, Rule},
-    scope,
+    options::{CompileOptions, UnresolvedServices},
+    resource::{Element, Peer, Peers, Policy, Rule},
+    scope::{self, Reach},
+    world::World,
 };
 
 /// Policies and the selectors they refer to.
@@ -23,23 +24,32 @@ pub(super) struct Lowered {
 }
 
 /// Lowers the rules that select one of `subjects`; all of them without.
-pub(super) fn lower(policies: &[Policy], options: &CompileOptions, subjects: Option<&[Labels]>) -> Lowered {
+pub(super) fn lower(world: &World, options: &CompileOptions, subjects: Option<&[Labels]>) -> Lowered {
     let cluster = options.policy_default_local_cluster.then_some(options.cluster.as_str());
     let mut lowering = Lowering {
+        world,
+        unresolved_services: options.unresolved_services,
         cluster,
         subjects,
         selectors: Interner::default(),
     };
-    let policies = policies.iter().filter_map(|policy| lowering.policy(policy)).collect();
+    let policies = world
+        .policies
+        .iter()
+        .filter_map(|policy| lowering.policy(policy))
+        .collect();
     Lowered {
         policies,
         selectors: lowering.selectors.list,
     }
 }
 
-struct Lowering<'o> {
-    cluster: Option<&'o str>,
-    subjects: Option<&'o [Labels]>,
+struct Lowering<'w> {
+    world: &'w World,
+    unresolved_services: UnresolvedServices,
+    /// The local cluster, when selectors that do not mention a cluster mean that one.
+    cluster: Option<&'w str>,
+    subjects: Option<&'w [Labels]>,
     selectors: Interner,
 }
 
@@ -67,17 +77,17 @@ impl Lowering<'_> {
         let rules: Vec<bundle::Rule> = policy
             .rules
             .iter()
-            .filter_map(|rule| self.rule(rule, &policy.namespace))
+            .filter_map(|rule| self.rule(rule, policy.namespace.as_deref()))
             .collect();
         (!rules.is_empty()).then(|| bundle::Policy {
             kind: policy.kind.clone(),
-            namespace: Some(policy.namespace.clone()),
+            namespace: policy.namespace.clone(),
             name: policy.name.clone(),
             rules,
         })
     }
 
-    fn rule(&mut self, rule: &Rule, namespace: &str) -> Option<bundle::Rule> {
+    fn rule(&mut self, rule: &Rule, namespace: Option<&str>) -> Option<bundle::Rule> {
         let subject = scope::subject(&rule.subject, namespace);
         if self
             .subjects
@@ -85,8 +95,9 @@ impl Lowering<'_> {
         {
             return None;
         }
+        let reach = Reach::new(namespace, &rule.subject);
         let subject = self.selectors.add(subject);
-        let mut elements = |list: &[Element]| list.iter().map(|element| self.element(element, namespace)).collect();
+        let mut elements = |list: &[Element]| list.iter().map(|element| self.element(element, reach)).collect();
         Some(bundle::Rule {
             path: rule.path.as_str().into(),
             subject,
@@ -98,27 +109,51 @@ impl Lowering<'_> {
         })
     }
 
-    /// An element without peers is for any peer if it has ports; without either it is for nothing.
-    fn element(&mut self, element: &Element, namespace: &str) -> bundle::Element {
-        let peers = match &element.peers {
-            Peers::Unspecified if element.ports.is_none() => bundle::Peers::None,
-            Peers::Unspecified | Peers::Any => bundle::Peers::Any,
-            Peers::Nothing => bundle::Peers::None,
-            Peers::Patterns(patterns) => bundle::Peers::OneOf(patterns.clone()),
-            Peers::Endpoints(selectors) => {
-                let scoped = selectors
-                    .iter()
-                    .map(|selector| scope::peer(selector, namespace, self.cluster));
-                bundle::Peers::OneOf(
-                    scoped
-                        .map(|selector| PeerPattern::Selector(self.selectors.add(selector)))
-                        .collect(),
-                )
-            }
-        };
+    fn element(&mut self, element: &Element, reach: Reach<'_>) -> bundle::Element {
         bundle::Element {
-            peers,
+            peers: self.peers(element, reach),
             ports: element.ports.clone(),
+            authentication: element.authentication,
+        }
+    }
+
+    fn peers(&mut self, element: &Element, reach: Reach<'_>) -> bundle::Peers {
+        // Without peers it is for any of them if it has ports; without either it is for nothing.
+        let unspecified = match &element.ports {
+            None => bundle::Peers::None,
+            Some(_) => bundle::Peers::Any,
+        };
+        match &element.peers {
+            Peers::Unspecified => unspecified,
+            Peers::Any => bundle::Peers::Any,
+            Peers::Nothing => bundle::Peers::None,
+            Peers::OneOf(peers) => self.patterns(peers, reach),
+            Peers::Services(services) => {
+                let found = self.world.peers_behind(&services.wanted);
+                match self.unresolved_services {
+                    _ if !found.is_empty() => self.patterns(&found, reach),
+                    UnresolvedServices::Nothing => bundle::Peers::None,
+                    UnresolvedServices::Cilium => unspecified,
+                }
+            }
+        }
+    }
+
+    fn patterns(&mut self, peers: &[Peer], reach: Reach<'_>) -> bundle::Peers {
+        bundle::Peers::OneOf(peers.iter().map(|peer| self.pattern(peer, reach)).collect())
+    }
+
+    fn pattern(&mut self, peer: &Peer, reach: Reach<'_>) -> PeerPattern {
+        match peer {
+            Peer::Pattern(pattern) => pattern.clone(),
+            Peer::Endpoints(selector) => {
+                PeerPattern::Selector(self.selectors.add(scope::peer(selector, reach, self.cluster)))
+            }
+            Peer::Nodes(selector) => PeerPattern::Selector(self.selectors.add(scope::nodes(selector, self.cluster))),
+            Peer::External { selector, except } => PeerPattern::External {
+                selector: self.selectors.add(scope::as_written(selector)),
+                except: except.clone(),
+            },
         }
     }
 }
@@ -155,7 +190,7 @@ fn patterns(policies: &[bundle::Policy]) -> Vec<FqdnPattern> {
     let parse = |pattern: &PeerPattern| match pattern {
         PeerPattern::MatchName(name) => FqdnPattern::name(name).ok(),
         PeerPattern::MatchPattern(pattern) => FqdnPattern::pattern(pattern).ok(),
-        PeerPattern::Selector(_) | PeerPattern::Entity(_) | PeerPattern::Cidr { .. } => None,
+        _ => None,
     };
     peers.flatten().filter_map(parse).collect()
 }

@@ -1,21 +1,32 @@
 //! Services to virtual addresses and what stands behind them.
 
+use std::net::IpAddr;
+
 use policy_core::bundle::{Backend, Service as Entry};
 
 use super::endpoints::{Endpoints, Member};
-use crate::resource::{Service, ServicePort, TargetPort};
+use crate::{
+    resource::{Backends, Service, ServicePort, Subset, TargetPort},
+    world::World,
+};
 
 /// One entry for each virtual address and port.
-pub(super) fn lower(services: &[Service], endpoints: &Endpoints<'_>) -> Vec<Entry> {
+pub(super) fn lower(world: &World, endpoints: &Endpoints<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for service in services {
+    for service in &world.services {
         let members: Vec<&Member<'_>> = endpoints
             .members()
             .iter()
             .filter(|member| is_behind(member, service))
             .collect();
         for port in &service.ports {
-            let backends = backends(&members, port);
+            let mut backends = if service.selector.is_empty() {
+                listed(world.backends(service), port, endpoints)
+            } else {
+                selected(&members, port)
+            };
+            backends.sort();
+            backends.dedup();
             entries.extend(service.addresses.iter().map(|address| Entry {
                 name: format!("{}/{}", service.namespace, service.name),
                 address: *address,
@@ -37,7 +48,7 @@ fn is_behind(member: &Member<'_>, service: &Service) -> bool {
 }
 
 /// A pod that does not name the target port is no backend for it.
-fn backends(members: &[&Member<'_>], port: &ServicePort) -> Vec<Backend> {
+fn selected(members: &[&Member<'_>], port: &ServicePort) -> Vec<Backend> {
     let target = |member: &Member<'_>| match &port.target {
         TargetPort::Number(number) => Some(*number),
         TargetPort::Name(name) => {
@@ -55,8 +66,32 @@ fn backends(members: &[&Member<'_>], port: &ServicePort) -> Vec<Backend> {
             port,
         })
     };
-    let mut backends: Vec<Backend> = members.iter().filter_map(backend).collect();
-    backends.sort();
-    backends.dedup();
-    backends
+    members.iter().filter_map(backend).collect()
+}
+
+/// What the objects for the backends list. None if one of them is not in the cluster: nobody knows as whom it would
+/// be met, so the connection must not depend on the others.
+fn listed(backends: &[Backends], port: &ServicePort, endpoints: &Endpoints<'_>) -> Vec<Backend> {
+    let subsets = backends.iter().flat_map(|backends| &backends.subsets);
+    let places = subsets.flat_map(|subset| places(subset, port));
+    let backend = |(address, port)| {
+        Some(Backend {
+            identity: endpoints.identity_at(address)?,
+            port,
+        })
+    };
+    places.map(backend).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// Every address with the port that stands behind that of the service.
+fn places(subset: &Subset, port: &ServicePort) -> impl Iterator<Item = (IpAddr, u16)> {
+    let behind = subset
+        .ports
+        .iter()
+        .find(|known| known.name == port.name && known.protocol == port.protocol);
+    let number = behind.map(|known| known.port);
+    subset
+        .addresses
+        .iter()
+        .filter_map(move |address| Some((*address, number?)))
 }

@@ -73,6 +73,16 @@ impl<'o> Context<'o> {
         self.report(severity, at, Code::UNKNOWN_FIELD, format!("unknown field `{name}`"))
     }
 
+    /// A warning to be given only if something turns out that this object alone does not tell.
+    pub(crate) fn later(&self, at: &Cursor<'_>, code: Code, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Warning, at, code, message)
+    }
+
+    /// Adds a message about this object that was made before.
+    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
     fn report(
         &mut self,
         severity: Severity,
@@ -80,11 +90,16 @@ impl<'o> Context<'o> {
         code: Code,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
+        let diagnostic = self.diagnostic(severity, at, code, message);
+        self.diagnostics.push_mut(diagnostic)
+    }
+
+    fn diagnostic(&self, severity: Severity, at: &Cursor<'_>, code: Code, message: impl Into<String>) -> Diagnostic {
         let location = self.source.as_ref().zip(at.span());
         let mut diagnostic = Diagnostic::new(severity, code, message);
         diagnostic.object = Some(self.object.clone());
         diagnostic.path = at.path();
         diagnostic.location = location.map(|(source, span)| Location::new(Arc::clone(source), span));
-        self.diagnostics.push_mut(diagnostic)
+        diagnostic
     }
 }

@@ -1,5 +1,7 @@
 //! HTTP rules.
 
+mod header_match;
+
 use policy_core::{
     bundle::{HeaderRule, HttpRule},
     re2::Pattern,
@@ -11,21 +13,21 @@ use crate::diagnostic::Code;
 /// Reads one item of `rules.http`.
 pub(super) fn http(cx: &mut Context<'_>, at: &Cursor<'_>) -> HttpRule {
     at.fields(cx, &["path", "method", "host", "headers", "headerMatches"]);
-    if let Some(matches) = at.get("headerMatches") {
-        cx.unsupported(&matches, "`headerMatches`");
-        check_header_matches(cx, &matches);
-    }
     let method = pattern(cx, at, "method");
     let path = pattern(cx, at, "path");
     warn_about_literals(cx, at);
     let host = pattern(cx, at, "host");
-    let items = at.items_of(cx, "headers");
-    let headers = items.iter().filter_map(|item| header(cx, item)).collect();
+    let headers = at.items_of(cx, "headers");
+    let matches = at.items_of(cx, "headerMatches");
     HttpRule {
         method,
         path,
         host,
-        headers,
+        headers: headers.iter().filter_map(|item| header(cx, item)).collect(),
+        header_matches: matches
+            .iter()
+            .filter_map(|item| header_match::header_match(cx, item))
+            .collect(),
     }
 }
 
@@ -86,6 +88,9 @@ fn header(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<HeaderRule> {
             )
             .help(format!("write `{}`, with a blank after the colon", fixed.trim_end()));
         }
+        if text.is_empty() {
+            warn_about_empty_name(cx, at);
+        }
         return Some(HeaderRule {
             name: text.to_ascii_lowercase().into(),
             value: None,
@@ -96,32 +101,24 @@ fn header(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<HeaderRule> {
             at,
             Code::MATCHES_NOTHING,
             "the value starts or ends with a blank, which no request carries",
-        );
+        )
+        .help("write one blank between name and value, and none at the end");
     }
-    let name = name.trim_end_matches(':').to_ascii_lowercase().into();
+    let name = name.trim_end_matches(':').to_ascii_lowercase();
+    if name.is_empty() {
+        warn_about_empty_name(cx, at);
+    }
     Some(HeaderRule {
-        name,
+        name: name.into(),
         value: Some(value.into()),
     })
 }
 
-fn check_header_matches(cx: &mut Context<'_>, at: &Cursor<'_>) {
-    for item in at.items(cx) {
-        item.fields(cx, &["name", "value", "secret", "mismatch"]);
-        if item.text_of(cx, "name").is_none_or(str::is_empty) {
-            cx.error(&item, Code::C14, "a header needs a name");
-        }
-        if let Some(mismatch) = item.get("mismatch")
-            && let Some(text) = mismatch.text(cx)
-            && !matches!(text, "" | "LOG" | "ADD" | "DELETE" | "REPLACE")
-        {
-            cx.error(&mismatch, Code::C14, format!("unknown mismatch `{text}`"))
-                .help("leave it out to require the header; else LOG, ADD, DELETE or REPLACE");
-        }
-        if let Some(secret) = item.get("secret")
-            && secret.text_of(cx, "name").is_none_or(str::is_empty)
-        {
-            cx.error(&secret, Code::C14, "a secret needs a name");
-        }
-    }
+fn warn_about_empty_name(cx: &mut Context<'_>, at: &Cursor<'_>) {
+    cx.warning(
+        at,
+        Code::MATCHES_NOTHING,
+        "requires a header without name, which no request carries",
+    )
+    .help("write `Name: value`, or only the name if any value will do");
 }

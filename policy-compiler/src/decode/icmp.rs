@@ -25,18 +25,25 @@ pub(super) fn icmp(cx: &mut Context<'_>, at: &Cursor<'_>) -> PortRule {
             at,
             Code::MATCHES_NOTHING,
             "an item of `icmps` without fields matches no traffic",
-        );
+        )
+        .help("list the types that should match");
     }
     PortRule {
         ports: fields.iter().filter_map(|field| message(cx, field)).collect(),
-        http: None,
+        ..PortRule::default()
     }
 }
 
 fn message(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PortPattern> {
     at.fields(cx, &["family", "type"]);
     let family = family(cx, at)?;
-    let value = at.require(cx, "type", Code::D12)?;
+    let Some(value) = at.get("type") else {
+        if matches!(at.node().value, Value::Map(_)) {
+            cx.error(at, Code::D12, "`type` is missing")
+                .help("types are numbers, or names such as `EchoRequest`");
+        }
+        return None;
+    };
     let number = match &value.node().value {
         Value::Int(number) => *number,
         Value::Str(name) => named(cx, &value, family, name)?,
@@ -55,7 +62,8 @@ fn message(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PortPattern> {
         return None;
     };
     if message_type == 0 {
-        cx.warning(&value, Code::MATCHES_MORE, "type 0 matches every type of the family");
+        cx.warning(&value, Code::MATCHES_MORE, "type 0 matches every type of the family")
+            .help("list the other types, if only those are meant");
     }
     Some(PortPattern::Icmp {
         family,
@@ -71,6 +79,11 @@ fn family(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IcmpFamily> {
         "IPv4" => Some(IcmpFamily::V4),
         "IPv6" => Some(IcmpFamily::V6),
         "" if !cx.at_cluster() => Some(IcmpFamily::V4),
+        "" => {
+            cx.error(&value, Code::D12, "the API server does not admit an empty family")
+                .help("remove it for IPv4, or write `IPv6`");
+            None
+        }
         other => {
             cx.error(&value, Code::C6, format!("unknown family `{other}`"))
                 .help("the families are IPv4 and IPv6");
@@ -80,7 +93,7 @@ fn family(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IcmpFamily> {
 }
 
 fn named(cx: &mut Context<'_>, at: &Cursor<'_>, family: IcmpFamily, name: &str) -> Option<i64> {
-    let types = types(family);
+    let types = types_of(family);
     let by_name = types
         .iter()
         .find(|(known, _)| *known == name)
@@ -90,9 +103,14 @@ fn named(cx: &mut Context<'_>, at: &Cursor<'_>, family: IcmpFamily, name: &str) 
     if found.is_none() {
         let names: Vec<&str> = types.iter().map(|(known, _)| *known).collect();
         let diagnostic = cx.error(at, Code::C6, format!("unknown type `{name}` for {}", shown(family)));
-        if let Some(close) = closest(name, &names) {
-            diagnostic.help(format!("did you mean `{close}`?"));
-        }
+        let other = other(family);
+        diagnostic.help(if let Some(close) = closest(name, &names) {
+            format!("did you mean `{close}`?")
+        } else if types_of(other).iter().any(|(known, _)| *known == name) {
+            format!("it is a type of {0}: write `family: {0}`", shown(other))
+        } else {
+            format!("the types are {}, and numbers", names.join(", "))
+        });
     }
     found
 }
@@ -104,7 +122,14 @@ fn shown(family: IcmpFamily) -> &'static str {
     }
 }
 
-fn types(family: IcmpFamily) -> &'static [(&'static str, u8)] {
+fn other(family: IcmpFamily) -> IcmpFamily {
+    match family {
+        IcmpFamily::V4 => IcmpFamily::V6,
+        IcmpFamily::V6 => IcmpFamily::V4,
+    }
+}
+
+fn types_of(family: IcmpFamily) -> &'static [(&'static str, u8)] {
     match family {
         IcmpFamily::V4 => &V4,
         IcmpFamily::V6 => &V6,

@@ -1,20 +1,20 @@
 //! The peer fields of one element.
 
 mod cidr;
+mod entity;
 mod fqdn;
+mod service;
 
-use policy_core::{
-    Direction, Requirement,
-    bundle::{PeerPattern, ReservedEntity},
-};
+use policy_core::{Direction, Requirement};
 
-use super::{Context, Cursor, cursor::closest, policy::Section, selector};
+use super::{Context, Cursor, policy::Section, selector};
 use crate::{
     diagnostic::Code,
-    resource::{LabelSelector, Peers},
+    resource::{LabelSelector, Peer, Peers},
 };
 
-pub(super) use fqdn::check_dns_item;
+pub(super) use cidr::{parse_prefix, prefix};
+pub(super) use fqdn::dns_names;
 
 /// The names of the peer fields of one direction, in the order of the schema.
 struct Names {
@@ -47,23 +47,6 @@ const TO: Names = Names {
 };
 const SERVICES: &str = "toServices";
 const FQDNS: &str = "toFQDNs";
-
-const ENTITIES: [&str; 14] = [
-    "all",
-    "world",
-    "world-ipv4",
-    "world-ipv6",
-    "cluster",
-    "host",
-    "init",
-    "ingress",
-    "unmanaged",
-    "remote-node",
-    "health",
-    "none",
-    "kube-apiserver",
-    "cluster-mesh",
-];
 
 fn names(direction: Direction) -> &'static Names {
     match direction {
@@ -101,12 +84,12 @@ pub(super) fn peers(cx: &mut Context<'_>, element: &Cursor<'_>, section: Section
         .into_iter()
         .filter_map(|name| Field::read(cx, element, name))
         .collect();
-    check_unsupported(cx, &lists, n);
+    check_removed(cx, &lists, n);
     check_single(cx, &lists, n);
 
     let mut peers = Peers::Unspecified;
     for field in &lists {
-        let found = field_peers(cx, field, n);
+        let found = field_peers(cx, field, section);
         peers = match (peers, found) {
             (Peers::Nothing, _) | (_, Peers::Nothing) => Peers::Nothing,
             (known, Peers::Unspecified) => known,
@@ -131,7 +114,8 @@ impl<'a> Field<'a> {
     }
 }
 
-fn field_peers(cx: &mut Context<'_>, field: &Field<'_>, n: &Names) -> Peers {
+fn field_peers(cx: &mut Context<'_>, field: &Field<'_>, section: Section) -> Peers {
+    let n = names(section.direction);
     let Field { name, at, items } = field;
     let name = *name;
     if name == n.requires {
@@ -141,19 +125,49 @@ fn field_peers(cx: &mut Context<'_>, field: &Field<'_>, n: &Names) -> Peers {
         return empty(cx, at, name);
     }
     if name == n.endpoints {
-        Peers::Endpoints(items.iter().map(|item| endpoints(cx, item)).collect())
+        Peers::OneOf(items.iter().map(|item| Peer::Endpoints(endpoints(cx, item))).collect())
+    } else if name == n.nodes {
+        nodes(cx, at, items, name)
     } else if name == n.entities {
-        entities(cx, items)
+        entity::entities(cx, items)
     } else if name == n.cidr {
-        Peers::Patterns(items.iter().filter_map(|item| cidr::cidr(cx, item)).collect())
+        let patterns = items.iter().filter_map(|item| cidr::cidr(cx, item));
+        Peers::OneOf(patterns.map(Peer::Pattern).collect())
     } else if name == n.cidr_set {
-        Peers::Patterns(items.iter().filter_map(|item| cidr::cidr_set(cx, item)).collect())
+        Peers::OneOf(items.iter().filter_map(|item| cidr::cidr_set(cx, item)).collect())
+    } else if name == SERVICES {
+        service::services(cx, at, items, section.deny)
     } else if name == FQDNS {
-        Peers::Patterns(items.iter().filter_map(|item| fqdn::fqdn(cx, item)).collect())
+        let patterns = items.iter().filter_map(|item| fqdn::fqdn(cx, item));
+        Peers::OneOf(patterns.map(Peer::Pattern).collect())
     } else {
-        // Reported as unsupported: the object is rejected, so this is never read.
-        Peers::Nothing
+        groups(cx, at, name)
     }
+}
+
+/// Selectors over the labels of nodes, behind an option as in Cilium.
+fn nodes(cx: &mut Context<'_>, at: &Cursor<'_>, items: &[Cursor<'_>], name: &str) -> Peers {
+    if !cx.options.enable_node_selector_labels {
+        cx.error(
+            at,
+            Code::B2,
+            format!("`{name}` needs the option enable-node-selector-labels"),
+        )
+        .help("the entity `remote-node` selects all other nodes");
+    }
+    let selector = |item| Peer::Nodes(selector::selector_over(cx, item, selector::Over::Nodes));
+    Peers::OneOf(items.iter().map(selector).collect())
+}
+
+/// What a group stands for is in the cloud of the cluster, and changes there.
+fn groups(cx: &mut Context<'_>, at: &Cursor<'_>, name: &str) -> Peers {
+    cx.error(
+        at,
+        Code::GROUPS,
+        format!("the addresses of `{name}` are known only to the cloud provider"),
+    )
+    .help("name the addresses in a `CiliumCIDRGroup`, and that one in a CIDR set");
+    Peers::Nothing
 }
 
 /// A selector over endpoints. One that mentions reserved labels is not limited to the namespace and cluster of the
@@ -206,83 +220,12 @@ fn check_single(cx: &mut Context<'_>, lists: &[Field<'_>], n: &Names) {
     }
 }
 
-fn check_unsupported(cx: &mut Context<'_>, lists: &[Field<'_>], n: &Names) {
-    for field in lists.iter().filter(|field| !field.items.is_empty()) {
-        let name = field.name;
-        if name == n.requires {
-            cx.error(&field.at, Code::D2, format!("`{name}` no longer exists"))
-                .help(format!("add its conditions to every selector of `{}`", n.endpoints));
-        } else if name == n.nodes {
-            if !cx.options.enable_node_selector_labels {
-                cx.error(
-                    &field.at,
-                    Code::B2,
-                    format!("`{name}` needs the option enable-node-selector-labels"),
-                );
-            }
-            cx.unsupported(&field.at, &format!("`{name}`"));
-            field
-                .items
-                .iter()
-                .for_each(|item| selector::check(cx, item, selector::Over::Nodes));
-        } else if name == n.groups || name == SERVICES {
-            cx.unsupported(&field.at, &format!("`{name}`"));
-        }
+fn check_removed(cx: &mut Context<'_>, lists: &[Field<'_>], n: &Names) {
+    for field in lists
+        .iter()
+        .filter(|field| field.name == n.requires && !field.items.is_empty())
+    {
+        cx.error(&field.at, Code::D2, format!("`{}` no longer exists", field.name))
+            .help(format!("add its conditions to every selector of `{}`", n.endpoints));
     }
-}
-
-fn entities(cx: &mut Context<'_>, items: &[Cursor<'_>]) -> Peers {
-    let mut patterns = Vec::new();
-    let mut any = false;
-    for item in items {
-        let Some(name) = item.text(cx) else { continue };
-        any |= name == "all";
-        patterns.extend(entity(cx, item, name).map(PeerPattern::Entity));
-    }
-    if any { Peers::Any } else { Peers::Patterns(patterns) }
-}
-
-/// `None` for `all`, which is no group of identities, and for what is wrong.
-fn entity(cx: &mut Context<'_>, at: &Cursor<'_>, name: &str) -> Option<ReservedEntity> {
-    let entity = match name {
-        "all" => return None,
-        "world" => ReservedEntity::World,
-        "world-ipv4" => ReservedEntity::WorldIpv4,
-        "world-ipv6" => ReservedEntity::WorldIpv6,
-        "cluster" => ReservedEntity::Cluster,
-        "host" => ReservedEntity::Host,
-        "init" => ReservedEntity::Init,
-        "ingress" => ReservedEntity::Ingress,
-        "unmanaged" => ReservedEntity::Unmanaged,
-        "remote-node" => ReservedEntity::RemoteNode,
-        "health" => ReservedEntity::Health,
-        "none" => ReservedEntity::None,
-        "kube-apiserver" => ReservedEntity::KubeApiserver,
-        "cluster-mesh" => {
-            cx.unsupported(at, "the entity `cluster-mesh`");
-            return None;
-        }
-        _ => {
-            let diagnostic = cx.error(at, Code::B3, format!("unknown entity `{name}`"));
-            match closest(name, &ENTITIES) {
-                Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
-                None => diagnostic.help(format!("the entities are {}", ENTITIES.join(", "))),
-            };
-            return None;
-        }
-    };
-    if cx.at_cluster() && matches!(entity, ReservedEntity::WorldIpv4 | ReservedEntity::WorldIpv6) {
-        let all = if entity == ReservedEntity::WorldIpv4 {
-            "0.0.0.0/0"
-        } else {
-            "::/0"
-        };
-        cx.error(
-            at,
-            Code::D3,
-            format!("the API server does not admit the entity `{name}`"),
-        )
-        .help(format!("the CIDR `{all}` selects the same peers"));
-    }
-    Some(entity)
 }

@@ -1,12 +1,14 @@
-//! `CiliumNetworkPolicy`. A `CiliumClusterwideNetworkPolicy` is only checked: it is not supported yet.
+//! `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy`.
+
+mod default_deny;
+mod subject;
 
 use policy_core::{Direction, bundle::DefaultDeny};
 
-use super::{Context, Cursor, peers, ports, selector};
+use super::{Context, Cursor, authentication, peers, ports};
 use crate::{
     diagnostic::Code,
-    resource::{Element, LabelSelector, Policy, Rule},
-    scope,
+    resource::{Element, Policy, Rule},
 };
 
 const MODE_ANNOTATION: &str = "portcullis.io/mode";
@@ -18,69 +20,95 @@ pub(super) struct Section {
     pub(super) name: &'static str,
     pub(super) direction: Direction,
     pub(super) deny: bool,
+    /// Whether the rule is for nodes.
+    pub(super) for_nodes: bool,
 }
 
 const INGRESS: Section = Section {
     name: "ingress",
     direction: Direction::Ingress,
     deny: false,
+    for_nodes: false,
 };
 const INGRESS_DENY: Section = Section {
     name: "ingressDeny",
     direction: Direction::Ingress,
     deny: true,
+    for_nodes: false,
 };
 const EGRESS: Section = Section {
     name: "egress",
     direction: Direction::Egress,
     deny: false,
+    for_nodes: false,
 };
 const EGRESS_DENY: Section = Section {
     name: "egressDeny",
     direction: Direction::Egress,
     deny: true,
+    for_nodes: false,
 };
 
+/// Reads a policy of either kind. One without namespace applies to all of them, whatever its kind.
 pub(super) fn policy(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<Policy> {
     root.fields(cx, &["apiVersion", "kind", "metadata", "spec", "specs", "status"]);
-    let (namespace, name) = metadata(cx, root, kind);
+    let (namespace, name) = metadata(cx, root, kind)?;
     let rules = rules(cx, root, namespace.as_deref());
     Some(Policy {
         kind: kind.to_owned(),
-        namespace: namespace?,
-        name: name?.to_owned(),
+        namespace,
+        name,
         rules,
     })
 }
 
-/// Namespace and name. Without a namespace the policy applies to all of them, like the cluster-wide kind.
-fn metadata<'a>(cx: &mut Context<'_>, root: &Cursor<'a>, kind: &str) -> (Option<String>, Option<&'a str>) {
-    let Some(metadata) = root.require(cx, "metadata", Code::A1) else {
-        return (None, None);
-    };
-    let name = metadata.text_of(cx, "name").filter(|name| !name.is_empty());
-    if name.is_none() {
+fn metadata(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<(Option<String>, String)> {
+    let metadata = root.require(cx, "metadata", Code::A1)?;
+    let name = metadata.text_of(cx, "name").unwrap_or_default();
+    if name.is_empty() {
         cx.error(&metadata, Code::A1, "`metadata.name` is missing");
     }
     if let Some(annotations) = metadata.get("annotations")
         && let Some(mode) = annotations.get(MODE_ANNOTATION)
     {
-        cx.unsupported(&mode, &format!("the annotation `{MODE_ANNOTATION}`"));
+        check_mode(cx, &mode);
     }
     metadata.text_of(cx, "namespace");
     let namespace = Some(cx.object().namespace.clone()).filter(|namespace| !namespace.is_empty());
-    if kind == "CiliumClusterwideNetworkPolicy" {
-        cx.unsupported(root, &format!("the kind `{kind}`"));
-        return (None, name);
-    }
-    if namespace.is_none() {
-        cx.unsupported(
+    let is_cluster_wide = kind == "CiliumClusterwideNetworkPolicy";
+    if is_cluster_wide && let Some(namespace) = metadata.get("namespace").filter(|_| namespace.is_some()) {
+        cx.warning(
+            &namespace,
+            Code::NO_EFFECT,
+            "has no effect: the policy applies to every namespace",
+        )
+        .help("a `CiliumNetworkPolicy` applies to one namespace");
+    } else if !is_cluster_wide && namespace.is_none() {
+        cx.warning(
             &metadata,
-            &format!("a `{kind}` without namespace, which applies to every namespace,"),
+            Code::MATCHES_MORE,
+            "without `namespace` the policy applies to every namespace",
         )
         .help("set `metadata.namespace`, or name a namespace with `-n` as for kubectl");
     }
-    (namespace, name)
+    Some((namespace.filter(|_| !is_cluster_wide), name.to_owned()))
+}
+
+fn check_mode(cx: &mut Context<'_>, at: &Cursor<'_>) {
+    match at.text(cx) {
+        None | Some("enforce") => {}
+        Some("audit") => {
+            cx.unsupported(at, "the mode `audit`");
+        }
+        Some(other) => {
+            cx.warning(
+                at,
+                Code::NO_EFFECT,
+                format!("unknown mode `{other}`: the policy is enforced"),
+            )
+            .help("the modes are enforce and audit");
+        }
+    }
 }
 
 fn rules(cx: &mut Context<'_>, root: &Cursor<'_>, namespace: Option<&str>) -> Vec<Rule> {
@@ -88,18 +116,19 @@ fn rules(cx: &mut Context<'_>, root: &Cursor<'_>, namespace: Option<&str>) -> Ve
     if spec.is_none() && specs.is_none() {
         cx.error(root, Code::A2, "has neither `spec` nor `specs`");
     }
-    let mut rules: Vec<Rule> = spec.iter().map(|spec| rule(cx, spec, namespace)).collect();
+    let mut rules: Vec<Rule> = spec.iter().filter_map(|spec| rule(cx, spec, namespace)).collect();
     if let Some(specs) = specs {
         let items = specs.items(cx);
         if items.is_empty() && spec.is_none() && !cx.has_errors() {
             cx.warning(&specs, Code::NO_EFFECT, "a policy without rules has no effect");
         }
-        rules.extend(items.iter().map(|item| rule(cx, item, namespace)));
+        rules.extend(items.iter().filter_map(|item| rule(cx, item, namespace)));
     }
     rules
 }
 
-fn rule(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> Rule {
+/// One rule; `None` if it is for nodes, which have no part in what endpoints may do.
+fn rule(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> Option<Rule> {
     at.fields(
         cx,
         &[
@@ -115,9 +144,10 @@ fn rule(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> Rule 
             "log",
         ],
     );
-    let subject = subject(cx, at, namespace);
+    let subject = subject::subject(cx, at, namespace);
+    let for_nodes = at.get("nodeSelector").is_some();
     let [ingress, ingress_deny, egress, egress_deny] =
-        [INGRESS, INGRESS_DENY, EGRESS, EGRESS_DENY].map(|section| elements(cx, at, section));
+        [INGRESS, INGRESS_DENY, EGRESS, EGRESS_DENY].map(|section| elements(cx, at, Section { for_nodes, ..section }));
     if [&ingress, &ingress_deny, &egress, &egress_deny]
         .iter()
         .all(|list| list.is_empty())
@@ -130,14 +160,18 @@ fn rule(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> Rule 
         .help("an empty element, as in `ingress: [{}]`, isolates the subject without allowing anything");
     }
     check_text(cx, at);
-    let mut isolates = |direction, allow: &[Element], deny: &[Element]| {
-        default_deny(cx, at, direction, !allow.is_empty(), !deny.is_empty())
+    let isolates = |cx: &mut Context<'_>, direction, allow: &[Element], deny: &[Element]| {
+        default_deny::default_deny(cx, at, direction, !allow.is_empty(), !deny.is_empty())
     };
     let default_deny = DefaultDeny {
-        ingress: isolates(Direction::Ingress, &ingress, &ingress_deny),
-        egress: isolates(Direction::Egress, &egress, &egress_deny),
+        ingress: isolates(cx, Direction::Ingress, &ingress, &ingress_deny),
+        egress: isolates(cx, Direction::Egress, &egress, &egress_deny),
     };
-    Rule {
+    if for_nodes {
+        subject::check_for_nodes(cx, at);
+        return None;
+    }
+    Some(Rule {
         path: at.path(),
         subject,
         default_deny,
@@ -145,68 +179,7 @@ fn rule(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> Rule 
         ingress_deny,
         egress,
         egress_deny,
-    }
-}
-
-fn subject(cx: &mut Context<'_>, at: &Cursor<'_>, namespace: Option<&str>) -> LabelSelector {
-    let (endpoints, nodes) = (at.get("endpointSelector"), at.get("nodeSelector"));
-    match (&endpoints, &nodes) {
-        (Some(_), Some(nodes)) => {
-            cx.error(
-                nodes,
-                Code::A4,
-                "a rule has only one of `endpointSelector` and `nodeSelector`",
-            );
-        }
-        (None, None) => {
-            cx.error(at, Code::A4, "`endpointSelector` is missing")
-                .help("`endpointSelector: {}` selects the whole namespace");
-        }
-        _ => {}
-    }
-    if let Some(nodes) = nodes {
-        if namespace.is_some() {
-            cx.error(
-                &nodes,
-                Code::A5,
-                "`nodeSelector` belongs in a `CiliumClusterwideNetworkPolicy`",
-            );
-        } else {
-            cx.unsupported(&nodes, "`nodeSelector`");
-        }
-        selector::check(cx, &nodes, selector::Over::Nodes);
-    }
-    let Some(endpoints) = endpoints else {
-        return LabelSelector::default();
-    };
-    let selector = selector::selector(cx, &endpoints);
-    if let Some(namespace) = namespace {
-        warn_about_namespace(cx, &endpoints, &selector, namespace);
-    }
-    selector
-}
-
-/// A subject is always in the namespace of its policy, whatever its selector says.
-fn warn_about_namespace(cx: &mut Context<'_>, at: &Cursor<'_>, selector: &LabelSelector, namespace: &str) {
-    for (key, value) in selector
-        .equals
-        .iter()
-        .filter(|(key, value)| key.key() == scope::NAMESPACE_KEY && **value != *namespace)
-    {
-        if key.source() == Some("k8s") {
-            cx.warning(
-                at,
-                Code::NO_EFFECT,
-                format!("the namespace `{value}` is replaced by that of the policy, `{namespace}`"),
-            );
-        } else {
-            cx.warning(
-                at,
-                Code::MATCHES_NOTHING,
-                format!("no endpoint is both in `{value}` and in the namespace of the policy, `{namespace}`"),
-            );
-        }
-    }
+    })
 }
 
 /// Fields that say nothing about traffic.
@@ -224,50 +197,6 @@ fn check_text(cx: &mut Context<'_>, at: &Cursor<'_>) {
     }
 }
 
-/// Whether the rule isolates its subject in this direction: what `enableDefaultDeny` says, else whether it has an
-/// element there. Without an element it never does.
-fn default_deny(cx: &mut Context<'_>, at: &Cursor<'_>, direction: Direction, allows: bool, denies: bool) -> bool {
-    let name = direction.as_str();
-    let options = at.get("enableDefaultDeny");
-    if let (Direction::Ingress, Some(options)) = (direction, &options) {
-        options.fields(cx, &["ingress", "egress"]);
-    }
-    let written = options.and_then(|options| options.get(name));
-    let wanted = written.as_ref().and_then(|value| value.boolean(cx));
-    let has_elements = allows || denies;
-    match wanted {
-        Some(true) if !has_elements => {
-            let at = written.unwrap_or_else(|| at.clone());
-            cx.warning(
-                &at,
-                Code::NO_EFFECT,
-                format!("has no effect: the rule has no element for {name}"),
-            )
-            .help(format!(
-                "`{name}: [{{}}]` isolates the subject without allowing anything"
-            ));
-        }
-        None if denies && !allows => {
-            let list = if direction == Direction::Ingress {
-                INGRESS_DENY
-            } else {
-                EGRESS_DENY
-            };
-            let at = at.get(list.name).unwrap_or_else(|| at.clone());
-            cx.warning(
-                &at,
-                Code::ISOLATES,
-                format!("also denies all other {name} that no rule allows"),
-            )
-            .help(format!(
-                "`enableDefaultDeny: {{{name}: false}}` denies only what is listed"
-            ));
-        }
-        _ => {}
-    }
-    wanted.unwrap_or(true) && has_elements
-}
-
 fn elements(cx: &mut Context<'_>, rule: &Cursor<'_>, section: Section) -> Vec<Element> {
     let items = rule.items_of(cx, section.name);
     items.iter().map(|item| element(cx, item, section)).collect()
@@ -278,13 +207,15 @@ fn element(cx: &mut Context<'_>, at: &Cursor<'_>, section: Section) -> Element {
     known.extend(["toPorts", "icmps"]);
     if !section.deny {
         known.push("authentication");
-        if let Some(authentication) = at.get("authentication") {
-            cx.unsupported(&authentication, "`authentication`");
-        }
     }
     at.fields(cx, &known);
     Element {
         peers: peers::peers(cx, at, section),
         ports: ports::ports(cx, at, section),
+        authentication: if section.deny {
+            None
+        } else {
+            authentication::authentication(cx, at)
+        },
     }
 }

@@ -3,31 +3,47 @@
 use policy_core::{Requirement, SelectorKey};
 
 use super::{Context, Cursor, cursor::closest};
-use crate::{diagnostic::Code, identity, resource::LabelSelector};
+use crate::{
+    diagnostic::Code,
+    identity::{self, CIDR_GROUP_SOURCE},
+    resource::LabelSelector,
+    scope::NAMESPACE_LABELS_PREFIX,
+};
 
-const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
-/// Sources of labels that identities get from rules, not from objects.
-const UNSUPPORTED_SOURCES: [&str; 3] = ["cidr", "cidrgroup", "fqdn"];
+pub(super) const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
 
 /// Whose labels a selector is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
+    /// Identities, by keys that may name a source.
     Endpoints,
+    /// The nodes of the cluster.
     Nodes,
+    /// The groups that an address outside the cluster is in.
     CidrGroups,
+    /// Pods, by keys of Kubernetes.
+    Pods,
+    /// Pods, by the labels of their namespace.
+    Namespaces,
+}
+
+impl Over {
+    /// The rule that an invalid selector breaks.
+    fn code(self) -> Code {
+        match self {
+            Self::Endpoints | Self::Nodes | Self::CidrGroups => Code::A6,
+            Self::Pods | Self::Namespaces => Code::K1,
+        }
+    }
 }
 
 /// Reads a selector over endpoints.
 pub(super) fn selector(cx: &mut Context<'_>, at: &Cursor<'_>) -> LabelSelector {
-    read(cx, at, Over::Endpoints)
+    selector_over(cx, at, Over::Endpoints)
 }
 
-/// Only checks a selector that belongs to something that is not supported yet.
-pub(super) fn check(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) {
-    read(cx, at, over);
-}
-
-fn read(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> LabelSelector {
+/// Reads a selector.
+pub(super) fn selector_over(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> LabelSelector {
     at.fields(cx, &["matchLabels", "matchExpressions"]);
     let mut equals = Vec::new();
     for (text, value) in at
@@ -36,7 +52,7 @@ fn read(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> LabelSelector {
         .unwrap_or_default()
     {
         let key = key(cx, &value, text, over);
-        let value = value_text(cx, &value);
+        let value = value_text(cx, &value, over);
         equals.extend(key.zip(value).map(|(key, value)| (key, value.into())));
     }
     let items = at.items_of(cx, "matchExpressions");
@@ -46,8 +62,8 @@ fn read(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> LabelSelector {
 
 fn expression(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> Option<Requirement> {
     at.fields(cx, &["key", "operator", "values"]);
-    let key_at = at.require(cx, "key", Code::A6);
-    let operator_at = at.require(cx, "operator", Code::A6);
+    let key_at = at.require(cx, "key", over.code());
+    let operator_at = at.require(cx, "operator", over.code());
     let key = key_at.and_then(|key_at| {
         let text = key_at.text(cx)?;
         key(cx, &key_at, text, over)
@@ -55,18 +71,18 @@ fn expression(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> Option<Requi
     let values: Vec<Box<str>> = at
         .items_of(cx, "values")
         .iter()
-        .filter_map(|v| value_text(cx, v))
+        .filter_map(|v| value_text(cx, v, over))
         .map(Box::from)
         .collect();
     let operator_at = operator_at?;
     let operator = operator_at.text(cx)?;
     match operator {
         "In" | "NotIn" if values.is_empty() => {
-            cx.error(at, Code::A6, format!("`{operator}` needs at least one value"));
+            cx.error(at, over.code(), format!("`{operator}` needs at least one value"));
             None
         }
         "Exists" | "DoesNotExist" if !values.is_empty() => {
-            cx.error(at, Code::A6, format!("`{operator}` takes no values"))
+            cx.error(at, over.code(), format!("`{operator}` takes no values"))
                 .help("use `In` or `NotIn` with values");
             None
         }
@@ -75,7 +91,7 @@ fn expression(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> Option<Requi
         "Exists" => Some(Requirement::Exists { key: key? }),
         "DoesNotExist" => Some(Requirement::DoesNotExist { key: key? }),
         _ => {
-            let diagnostic = cx.error(&operator_at, Code::A6, format!("unknown operator `{operator}`"));
+            let diagnostic = cx.error(&operator_at, over.code(), format!("unknown operator `{operator}`"));
             match closest(operator, &OPERATORS) {
                 Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
                 None => diagnostic.help("the operators are In, NotIn, Exists and DoesNotExist"),
@@ -85,10 +101,10 @@ fn expression(cx: &mut Context<'_>, at: &Cursor<'_>, over: Over) -> Option<Requi
     }
 }
 
-fn value_text<'a>(cx: &mut Context<'_>, at: &Cursor<'a>) -> Option<&'a str> {
+fn value_text<'a>(cx: &mut Context<'_>, at: &Cursor<'a>, over: Over) -> Option<&'a str> {
     let text = at.text(cx)?;
     if let Err(problem) = check_value(text) {
-        cx.error(at, Code::A6, format!("label value `{text}` {problem}"));
+        cx.error(at, over.code(), format!("label value `{text}` {problem}"));
     }
     Some(text)
 }
@@ -100,30 +116,34 @@ fn key(cx: &mut Context<'_>, at: &Cursor<'_>, text: &str, over: Over) -> Option<
     } else {
         text
     };
-    if let Err(problem) = check_key(checked) {
-        cx.error(at, Code::A6, format!("label key `{text}` {problem}"));
+    let checks = match over {
+        Over::Endpoints | Over::Nodes | Over::CidrGroups => check_key,
+        Over::Pods | Over::Namespaces => check_qualified_name,
+    };
+    if let Err(problem) = checks(checked) {
+        cx.error(at, over.code(), format!("label key `{text}` {problem}"));
         return None;
     }
-    let key = SelectorKey::parse(checked)?;
-    if over == Over::Endpoints {
-        check_source(cx, at, &key);
+    let key = match over {
+        Over::Endpoints | Over::Nodes => SelectorKey::parse(checked),
+        Over::CidrGroups if checked.contains(':') => SelectorKey::parse(checked),
+        Over::CidrGroups => SelectorKey::parse(&format!("{CIDR_GROUP_SOURCE}:{checked}")),
+        Over::Pods => SelectorKey::parse(&format!("k8s:{checked}")),
+        Over::Namespaces => SelectorKey::parse(&format!("k8s:{NAMESPACE_LABELS_PREFIX}{checked}")),
+    }?;
+    if matches!(over, Over::Endpoints | Over::Pods) {
+        warn_if_filtered(cx, at, &key);
     }
     Some(key)
 }
 
-fn check_source(cx: &mut Context<'_>, at: &Cursor<'_>, key: &SelectorKey) {
-    match key.source() {
-        Some(source) if UNSUPPORTED_SOURCES.contains(&source) => {
-            cx.unsupported(at, &format!("a selector over labels of source `{source}`"));
-        }
-        None | Some("k8s") if !identity::is_identity_label(key.key()) => {
-            let message = format!(
-                "no endpoint has the label `{}`: it is not part of identities",
-                key.key()
-            );
-            cx.warning(at, Code::MATCHES_NOTHING, message);
-        }
-        _ => {}
+fn warn_if_filtered(cx: &mut Context<'_>, at: &Cursor<'_>, key: &SelectorKey) {
+    if matches!(key.source(), None | Some("k8s")) && !identity::is_identity_label(key.key()) {
+        let message = format!(
+            "no endpoint has the label `{}`: it is not part of identities",
+            key.key()
+        );
+        cx.warning(at, Code::MATCHES_NOTHING, message);
     }
 }
 
@@ -138,6 +158,11 @@ fn check_key(text: &str) -> Result<(), String> {
     if source.is_some_and(|source| source.is_empty() || !source.bytes().all(|b| b.is_ascii_alphanumeric())) {
         return Err("needs letters or digits before the `:`".into());
     }
+    check_qualified_name(key)
+}
+
+/// `[prefix/]name`, as Kubernetes has it.
+fn check_qualified_name(key: &str) -> Result<(), String> {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
@@ -172,7 +197,8 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn is_dns_subdomain(text: &str) -> bool {
+/// Whether this is the name of an object: a lower-case DNS name.
+pub(super) fn is_dns_subdomain(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_label =
         |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(fits);

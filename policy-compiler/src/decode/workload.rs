@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use policy_core::{Protocol, bundle::NamedPort};
+use policy_core::{Label, Labels, Protocol, Source, bundle::NamedPort};
 
 use super::{Context, Cursor};
 use crate::{
-    diagnostic::{Code, ObjectRef},
+    diagnostic::{Code, Diagnostic, ObjectRef},
     resource::{Namespace, Pod, Resource, Service, ServicePort, TargetPort},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn workload(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> O
 
 /// The namespace and name. An object without namespace is in `default`, as for every Kubernetes tool, unless the
 /// options name another.
-fn full_name(cx: &mut Context<'_>, metadata: &Cursor<'_>) -> (String, String) {
+pub(super) fn full_name(cx: &mut Context<'_>, metadata: &Cursor<'_>) -> (String, String) {
     metadata.text_of(cx, "namespace");
     let ObjectRef { namespace, name, .. } = cx.object().clone();
     (
@@ -90,7 +90,7 @@ fn pod_addresses(cx: &mut Context<'_>, status: &Cursor<'_>) -> Vec<IpAddr> {
 }
 
 /// An address. Empty, as in the status of a pod that has none yet, is the same as missing.
-fn address(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IpAddr> {
+pub(super) fn address(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IpAddr> {
     let text = at.text(cx).filter(|text| !text.is_empty())?;
     let address = text.parse().ok();
     if address.is_none() {
@@ -140,7 +140,7 @@ fn named_port(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<NamedPort> {
     })
 }
 
-fn port_number(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<u16> {
+pub(super) fn port_number(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<u16> {
     let number = at.integer(cx)?;
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
     if port.is_none() {
@@ -150,7 +150,7 @@ fn port_number(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<u16> {
     port
 }
 
-fn protocol(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<Protocol> {
+pub(super) fn protocol(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<Protocol> {
     let Some(value) = at.get("protocol") else {
         return Some(Protocol::Tcp);
     };
@@ -182,20 +182,31 @@ fn service(cx: &mut Context<'_>, root: &Cursor<'_>, metadata: &Cursor<'_>) -> Op
     let items = spec.items_of(cx, "ports");
     let ports = items.iter().filter_map(|item| service_port(cx, item)).collect();
     let selector = texts(cx, &spec, "selector");
-    if selector.is_empty() && !addresses.is_empty() {
-        cx.warning(
-            &spec,
-            Code::MATCHES_NOTHING,
-            "the backends of a service without selector are not known: connections to it are denied",
-        );
-    }
+    let has_unknown = selector.is_empty() && !addresses.is_empty();
+    let unknown_backends = has_unknown.then(|| Box::new(unknown_backends(cx, &spec)));
+    let labels = texts(cx, metadata, "labels");
+    let labels = labels
+        .iter()
+        .filter_map(|(key, value)| Label::new(Source::K8S, key, value).ok());
     Some(Resource::Service(Service {
         namespace,
         name,
+        labels: Labels::new(labels),
         selector,
         addresses,
         ports,
+        unknown_backends,
     }))
+}
+
+fn unknown_backends(cx: &Context<'_>, spec: &Cursor<'_>) -> Diagnostic {
+    let mut diagnostic = cx.later(
+        spec,
+        Code::MATCHES_NOTHING,
+        "a service without selector needs backends that are pods or nodes: connections to it are denied",
+    );
+    diagnostic.help("compile it together with its endpoint slices");
+    diagnostic
 }
 
 /// A virtual address; `None` for a headless service.
@@ -220,11 +231,16 @@ fn service_port(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<ServicePort> {
             None => TargetPort::Number(port_number(cx, &target)?),
         },
     };
-    Some(ServicePort { protocol, port, target })
+    Some(ServicePort {
+        name: at.text_of(cx, "name").unwrap_or_default().to_owned(),
+        protocol,
+        port,
+        target,
+    })
 }
 
 /// A map from text to text.
-fn texts(cx: &mut Context<'_>, at: &Cursor<'_>, key: &'static str) -> BTreeMap<String, String> {
+pub(super) fn texts(cx: &mut Context<'_>, at: &Cursor<'_>, key: &'static str) -> BTreeMap<String, String> {
     let entries = at.get(key).map(|map| map.entries(cx)).unwrap_or_default();
     let mut texts = BTreeMap::new();
     for (key, value) in entries {

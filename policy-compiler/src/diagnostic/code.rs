@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A stable name of the rule behind a diagnostic.
 ///
 /// A letter and a number is a rule of Cilium or of the API server: `A` objects and rules, `B` peers, `C` ports and
-/// requests, `D` what only the schema of the API server says. Words are ours.
+/// requests, `D` what only the schema of the API server says, `K` Kubernetes `NetworkPolicy`. Words are ours.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct Code(&'static str);
 
@@ -58,24 +58,70 @@ impl Code {
     pub const C9: Self = Self("C9");
     /// Request rules of two kinds in one item.
     pub const C10: Self = Self("C10");
+    /// Rules of a custom protocol without its name, or without a key.
+    pub const C11: Self = Self("C11");
+    /// Server names that cannot be checked.
+    pub const C12: Self = Self("C12");
+    /// A listener in a place where it cannot work.
+    pub const C13: Self = Self("C13");
     /// An invalid HTTP rule.
     pub const C14: Self = Self("C14");
     /// Request rules while the proxy is disabled.
     pub const C15: Self = Self("C15");
+    /// Request rules that nodes cannot have.
+    pub const C16: Self = Self("C16");
+    /// An invalid Kafka rule.
+    pub const C17: Self = Self("C17");
+    /// Warning: an unknown authentication mode.
+    pub const C18: Self = Self("C18");
     /// Conditions of `fromRequires` or `toRequires`, which no longer exist.
     pub const D2: Self = Self("D2");
     /// An entity that the API server does not admit.
     pub const D3: Self = Self("D3");
+    /// An operator that the API server does not admit.
+    pub const D4: Self = Self("D4");
+    /// A CIDR set item that the API server does not admit.
+    pub const D5: Self = Self("D5");
     /// A DNS item that is not exactly one valid name or pattern.
     pub const D6: Self = Self("D6");
     /// A port or protocol that the API server does not admit.
     pub const D7: Self = Self("D7");
     /// `rules` that are not of exactly one kind.
     pub const D8: Self = Self("D8");
+    /// An HTTP or Kafka rule that the API server does not admit.
+    pub const D9: Self = Self("D9");
+    /// Server names that the API server does not admit.
+    pub const D10: Self = Self("D10");
+    /// A TLS context or listener that the API server does not admit.
+    pub const D11: Self = Self("D11");
     /// An ICMP item that the API server does not admit.
     pub const D12: Self = Self("D12");
-    /// A log value that the API server does not admit.
+    /// An authentication mode or log value that the API server does not admit.
     pub const D13: Self = Self("D13");
+    /// A service selector that is not there.
+    pub const D14: Self = Self("D14");
+    /// A CIDR group that the API server does not admit.
+    pub const D15: Self = Self("D15");
+    /// An invalid label selector of a `NetworkPolicy`.
+    pub const K1: Self = Self("K1");
+    /// Policy types that are not `Ingress` and `Egress`.
+    pub const K2: Self = Self("K2");
+    /// A peer of a `NetworkPolicy` that is neither a selector nor an IP block, or both.
+    pub const K3: Self = Self("K3");
+    /// An invalid IP block.
+    pub const K4: Self = Self("K4");
+    /// An unknown protocol in a `NetworkPolicy`.
+    pub const K5: Self = Self("K5");
+    /// An invalid port in a `NetworkPolicy`.
+    pub const K6: Self = Self("K6");
+    /// An `endPort` that ends no range.
+    pub const K7: Self = Self("K7");
+    /// Groups of a cloud provider, which nobody can look up here.
+    pub const GROUPS: Self = Self("groups");
+    /// Rules of custom protocols, which nobody enforces.
+    pub const L7PROTO: Self = Self("l7proto");
+    /// A listener that the policy has no access to.
+    pub const LISTENER: Self = Self("listener");
     /// Valid, but not supported yet.
     pub const UNSUPPORTED: Self = Self("unsupported");
     /// Not YAML or JSON.
@@ -104,6 +150,10 @@ impl Code {
     pub const MATCHES_MORE: Self = Self("matches-more");
     /// Warning: it isolates its subject without allowing anything.
     pub const ISOLATES: Self = Self("isolates");
+    /// Warning: Cilium and Kubernetes read it differently.
+    pub const DIALECT: Self = Self("dialect");
+    /// Warning: nothing tells which addresses a DNS name has.
+    pub const UNLEARNED_NAME: Self = Self("unlearned-name");
     /// Warning: it has no effect.
     pub const NO_EFFECT: Self = Self("no-effect");
 

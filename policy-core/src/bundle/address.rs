@@ -1,7 +1,9 @@
 //! Options of a bundle and its entries for addresses without an endpoint.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use ipnet::IpNet;
+
+use crate::labels::Labels;
 
 /// How policies are read; the defaults are Cilium's on Kubernetes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,4 +83,15 @@ pub struct AddressEntry {
     pub prefix: IpNet,
     /// Position in [`Bundle::identities`](super::Bundle::identities).
     pub identity: u32,
+}
+
+/// Prefixes outside the cluster that share labels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct CidrGroup {
+    /// The labels, of source `cidrgroup`.
+    pub labels: Labels,
+    /// The addresses; host bits are ignored. Without any the group has no effect.
+    pub prefixes: Vec<IpNet>,
 }

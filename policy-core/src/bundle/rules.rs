@@ -55,6 +55,33 @@ pub struct Element {
     /// Which ports. Absent: every protocol and port, ICMP included. Empty: none, so the element matches no traffic.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ports: Option<Vec<PortRule>>,
+    /// How the peer must have proven who it is. Absent: what broader allow rules for the same peer ask for.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub authentication: Option<Authentication>,
+}
+
+/// How a peer must have proven who it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Authentication {
+    /// It need not, whatever broader rules ask for.
+    Disabled,
+    /// By a credential that was verified, such as a client certificate.
+    Required,
+    /// No proof is ever enough: for tests.
+    TestAlwaysFail,
+}
+
+impl Authentication {
+    /// The name as policies write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Required => "required",
+            Self::TestAlwaysFail => "test-always-fail",
+        }
+    }
 }
 
 /// The peers of an [`Element`].
@@ -87,6 +114,23 @@ pub enum PeerPattern {
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
         except: Vec<IpNet>,
     },
+    /// Addresses outside the cluster whose labels match: those that the bundle's groups give them, and their own.
+    /// Never matches an endpoint or a node, whatever the selector says.
+    External {
+        /// Position in [`Bundle::selectors`](super::Bundle::selectors).
+        selector: u32,
+        /// Those among the addresses that do not match.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        except: Vec<IpNet>,
+    },
+    /// Addresses wherever they are: outside the cluster or inside it.
+    Address {
+        /// The addresses; host bits are ignored.
+        prefix: IpNet,
+        /// Those among them that do not match.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        except: Vec<IpNet>,
+    },
     /// Addresses outside the cluster that DNS gave for exactly this name.
     MatchName(Box<str>),
     /// Addresses outside the cluster that DNS gave for a name of this pattern.
@@ -94,7 +138,7 @@ pub enum PeerPattern {
 }
 
 /// The entities that stand for reserved identities.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum ReservedEntity {
@@ -106,6 +150,8 @@ pub enum ReservedEntity {
     WorldIpv6,
     /// Every endpoint and node of this cluster.
     Cluster,
+    /// Every endpoint of another cluster.
+    ClusterMesh,
     /// The node of the subject.
     Host,
     /// Endpoints whose labels are not known yet.
@@ -125,19 +171,56 @@ pub enum ReservedEntity {
 }
 
 /// One `toPorts` item: ports, and what a connection on them must show.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
 pub struct PortRule {
     /// Which ports. An empty list matches no traffic.
     pub ports: Vec<PortPattern>,
-    /// HTTP requests that are allowed. Absent: all traffic is. Empty is refused.
+    /// What is allowed on a connection. Absent: everything.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub http: Option<Vec<HttpRule>>,
+    pub rules: Option<L7Rules>,
+    /// TLS server names of which the client must ask for one, as patterns. Empty: TLS or not, any name will do.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub server_names: Vec<Box<str>>,
+    /// The secret that the proxy ends the client's TLS with. Absent: TLS passes through.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub terminating_tls: Option<Box<str>>,
+    /// The secret that the proxy begins its own TLS with, towards the upstream.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub originating_tls: Option<Box<str>>,
+    /// The custom listener that takes the connection.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub listener: Option<Listener>,
+}
+
+/// A custom listener that a connection is redirected to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct Listener {
+    /// Its full name.
+    pub name: Box<str>,
+    /// Which of several redirections wins: the smallest number. Absent: it loses against all that have one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub priority: Option<u8>,
+}
+
+/// What is allowed on a connection, one rule of which must match. An empty list is refused: leave it out instead.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub enum L7Rules {
+    /// These HTTP requests. Only on TCP.
+    Http(Vec<HttpRule>),
+    /// These DNS queries. Only on egress, to single ports.
+    Dns(Vec<DnsRule>),
+    /// These Kafka requests. Only on TCP.
+    Kafka(Vec<KafkaRule>),
 }
 
 /// Ports of one protocol.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
 pub enum PortPattern {
@@ -162,7 +245,7 @@ pub enum PortPattern {
 }
 
 /// Which ports of a protocol.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
 pub enum PortNumbers {
@@ -197,6 +280,9 @@ pub struct HttpRule {
     /// Headers that must be there.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub headers: Vec<HeaderRule>,
+    /// Headers that must be there, or are changed if they are not as expected.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub header_matches: Vec<HeaderMatch>,
 }
 
 /// A condition on one header.
@@ -209,6 +295,81 @@ pub struct HeaderRule {
     /// The exact value; a repeated header is compared as its values joined by commas. Absent: any value will do.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub value: Option<Box<str>>,
+}
+
+/// An expectation about one header, and what to do if it is not met.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct HeaderMatch {
+    /// The name, in lower case.
+    pub name: Box<str>,
+    /// What is expected.
+    pub expected: ExpectedHeader,
+    /// What to do if it is not met. Absent: the rule does not match.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub mismatch: Option<MismatchAction>,
+    /// Whether the expected value is a secret that no log may show.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "core::ops::Not::not"))]
+    pub secret: bool,
+}
+
+/// What a [`HeaderMatch`] expects.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub enum ExpectedHeader {
+    /// The header is there, whatever its value.
+    Present,
+    /// The header has exactly this value; a repeated header is compared as its values joined by commas.
+    Value(Box<str>),
+    /// The value is a secret that nobody could read: the rule never matches, whatever the mismatch action.
+    Unobtainable,
+}
+
+/// What to do with a request that does not meet a [`HeaderMatch`]. It is allowed all the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "UPPERCASE"))]
+pub enum MismatchAction {
+    /// Report it.
+    Log,
+    /// Append the header with the expected value.
+    Add,
+    /// Remove the header if it has another value.
+    Delete,
+    /// Set the header to the expected value.
+    Replace,
+}
+
+/// A DNS query that is allowed. Exactly one of the two must be there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub enum DnsRule {
+    /// Queries for exactly this name.
+    MatchName(Box<str>),
+    /// Queries for names of this pattern.
+    MatchPattern(Box<str>),
+}
+
+/// Conditions on one Kafka request, all of which must hold. Without any, every request is allowed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+pub struct KafkaRule {
+    /// The API keys that are allowed. Empty: all of them.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub api_keys: Vec<i16>,
+    /// The API version.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub api_version: Option<i16>,
+    /// The client's name for itself.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub client_id: Option<Box<str>>,
+    /// The topic. Requests of kinds that have no topics are allowed whatever it is.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub topic: Option<Box<str>>,
 }
 
 impl Rule {
@@ -234,6 +395,7 @@ impl ReservedEntity {
             Self::WorldIpv4 => "world-ipv4",
             Self::WorldIpv6 => "world-ipv6",
             Self::Cluster => "cluster",
+            Self::ClusterMesh => "cluster-mesh",
             Self::Host => "host",
             Self::Init => "init",
             Self::Ingress => "ingress",

@@ -1,20 +1,22 @@
 //! From wire rules to matchers: every index checked, every pattern compiled, every error collected.
 
 mod checks;
+mod inside;
 
-use alloc::{boxed::Box, format, rc::Rc, string::String, vec::Vec};
+use alloc::{format, rc::Rc, string::String, vec::Vec};
 use ipnet::IpNet;
 
 use crate::{
     address::canonical_prefix,
-    bundle::{BundleError, Element, PeerPattern, Peers, Policy, PortPattern, PortRule, ReservedEntity, Rule},
+    bundle::{Authentication, BundleError, Element, PeerPattern, Peers, Policy, PortRule, ReservedEntity, Rule},
     flow::Direction,
-    fqdn::FqdnPattern,
-    http::{HttpPattern, PatternCache},
-    selector::Selector,
+    fqdn::{FqdnError, FqdnPattern},
+    http::PatternCache,
     verdict::RuleRef,
 };
-use checks::{is_tcp, list_of, wrong_ports, wrong_source};
+use checks::list_of;
+
+pub(crate) use inside::{CompiledPorts, L7, Settings};
 
 /// What an element asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +48,7 @@ pub(crate) struct CompiledElement {
     pub(crate) action: Action,
     pub(crate) peers: PeerSet,
     pub(crate) ports: PortSet,
+    pub(crate) authentication: Option<Authentication>,
 }
 
 #[derive(Debug)]
@@ -55,11 +58,14 @@ pub(crate) enum PeerSet {
     OneOf(Vec<PeerMatcher>),
 }
 
-#[derive(Debug)]
+/// A way to name peers. Two that are equal are for the same peers and may be merged.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum PeerMatcher {
     Selector(u32),
     Entity(ReservedEntity),
     Cidr { prefix: IpNet, except: Vec<IpNet> },
+    External { selector: u32, except: Vec<IpNet> },
+    Address { prefix: IpNet, except: Vec<IpNet> },
     Fqdn(FqdnPattern),
 }
 
@@ -70,13 +76,6 @@ pub(crate) enum PortSet {
     OneOf(Vec<CompiledPorts>),
 }
 
-#[derive(Debug)]
-pub(crate) struct CompiledPorts {
-    pub(crate) rule: RuleRef,
-    pub(crate) patterns: Vec<PortPattern>,
-    pub(crate) http: Option<Vec<HttpPattern>>,
-}
-
 impl CompiledRule {
     pub(crate) fn side(&self, direction: Direction) -> &RuleSide {
         match direction {
@@ -85,34 +84,40 @@ impl CompiledRule {
         }
     }
 
-    /// Every prefix that the rule mentions.
-    pub(super) fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+    /// Every way to name peers that the rule uses.
+    pub(super) fn matchers(&self) -> impl Iterator<Item = &PeerMatcher> {
         let elements = self.ingress.elements.iter().chain(&self.egress.elements);
-        let matchers = elements.flat_map(|element| match &element.peers {
+        elements.flat_map(|element| match &element.peers {
             PeerSet::Any => [].iter(),
             PeerSet::OneOf(matchers) => matchers.iter(),
-        });
-        matchers.flat_map(|matcher| match matcher {
-            PeerMatcher::Cidr { prefix, except } => core::iter::once(*prefix).chain(except.iter().copied()).collect(),
-            PeerMatcher::Selector(_) | PeerMatcher::Entity(_) | PeerMatcher::Fqdn(_) => Vec::new(),
         })
     }
 }
 
+impl PeerMatcher {
+    /// The pattern of DNS names that it is, if it is one.
+    pub(super) fn fqdn(&self) -> Option<&FqdnPattern> {
+        match self {
+            Self::Fqdn(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Every prefix that it mentions.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let (prefix, except) = match self {
+            Self::Cidr { prefix, except } | Self::Address { prefix, except } => (Some(*prefix), &**except),
+            Self::External { except, .. } => (None, &**except),
+            Self::Selector(_) | Self::Entity(_) | Self::Fqdn(_) => (None, [].as_slice()),
+        };
+        prefix.into_iter().chain(except.iter().copied())
+    }
+}
+
 /// Compiles all policies of a bundle.
-pub(super) fn policies(
-    policies: Vec<Policy>,
-    selectors: &[Selector],
-    errors: &mut Vec<BundleError>,
-) -> Vec<CompiledRule> {
-    errors.extend(
-        selectors
-            .iter()
-            .enumerate()
-            .filter_map(|(i, selector)| wrong_source(i, selector)),
-    );
+pub(super) fn policies(policies: Vec<Policy>, selectors: usize, errors: &mut Vec<BundleError>) -> Vec<CompiledRule> {
     let mut compiler = Compiler {
-        selectors: selectors.len(),
+        selectors,
         patterns: PatternCache::default(),
         errors,
     };
@@ -195,7 +200,17 @@ impl Compiler<'_> {
     }
 
     fn element(&mut self, action: Action, at: String, element: Element) -> CompiledElement {
-        let Element { peers, ports } = element;
+        let Element {
+            peers,
+            ports,
+            authentication,
+        } = element;
+        if action == Action::Deny && authentication.is_some() {
+            self.errors.push(BundleError::Invalid {
+                at: at.clone(),
+                reason: "a deny rule cannot ask for authentication",
+            });
+        }
         let peers = match peers {
             Peers::Any => PeerSet::Any,
             Peers::None => PeerSet::OneOf(Vec::new()),
@@ -223,20 +238,11 @@ impl Compiler<'_> {
             action,
             peers,
             ports,
+            authentication,
         }
     }
 
     fn peer(&mut self, pattern: PeerPattern, at: &str) -> Option<PeerMatcher> {
-        let fqdn = |compiled: Result<_, crate::FqdnError>, input: Box<str>, errors: &mut Vec<BundleError>| {
-            let refuse = |error| {
-                errors.push(BundleError::Pattern {
-                    at: at.into(),
-                    input: input.into(),
-                    reason: format!("{error}"),
-                });
-            };
-            compiled.map_err(refuse).ok().map(PeerMatcher::Fqdn)
-        };
         match pattern {
             PeerPattern::Selector(index) => {
                 self.check_selector(index, at);
@@ -245,40 +251,39 @@ impl Compiler<'_> {
             PeerPattern::Entity(entity) => Some(PeerMatcher::Entity(entity)),
             PeerPattern::Cidr { prefix, except } => Some(PeerMatcher::Cidr {
                 prefix: canonical_prefix(prefix),
-                except: except.into_iter().map(canonical_prefix).collect(),
+                except: canonical(except),
             }),
-            PeerPattern::MatchName(name) => fqdn(FqdnPattern::name(&name), name, self.errors),
-            PeerPattern::MatchPattern(pattern) => fqdn(FqdnPattern::pattern(&pattern), pattern, self.errors),
+            PeerPattern::External { selector, except } => {
+                self.check_selector(selector, at);
+                Some(PeerMatcher::External {
+                    selector,
+                    except: canonical(except),
+                })
+            }
+            PeerPattern::Address { prefix, except } => Some(PeerMatcher::Address {
+                prefix: canonical_prefix(prefix),
+                except: canonical(except),
+            }),
+            PeerPattern::MatchName(name) => self.fqdn(FqdnPattern::name(&name), &name, at),
+            PeerPattern::MatchPattern(pattern) => self.fqdn(FqdnPattern::pattern(&pattern), &pattern, at),
         }
     }
 
-    fn ports(&mut self, action: Action, at: String, rule: PortRule) -> CompiledPorts {
-        let PortRule { ports, http } = rule;
-        let invalid = |reason| BundleError::Invalid { at: at.clone(), reason };
-        if http.as_ref().is_some_and(Vec::is_empty) {
-            self.errors.push(invalid(
-                "an empty list of HTTP rules: leave it out to allow every request",
-            ));
-        }
-        if http.is_some() && action == Action::Deny {
-            self.errors.push(invalid("a deny rule cannot look into HTTP"));
-        }
-        if http.is_some() && ports.iter().any(|port| !is_tcp(port)) {
-            self.errors.push(invalid("HTTP rules need TCP"));
-        }
-        self.errors.extend(ports.iter().filter_map(wrong_ports).map(invalid));
-        let http = http.map(|rules| {
-            let rules = rules.into_iter().enumerate();
-            let place = |i| RuleRef::new(&format!("{at}.rules.http[{i}]"));
-            rules
-                .map(|(i, rule)| HttpPattern::compile(rule, place(i), &mut self.patterns, self.errors))
-                .collect()
+    fn fqdn(&mut self, compiled: Result<FqdnPattern, FqdnError>, input: &str, at: &str) -> Option<PeerMatcher> {
+        let compiled = compiled.map_err(|error| self.refuse_pattern(at, input, &error));
+        compiled.ok().map(PeerMatcher::Fqdn)
+    }
+
+    fn invalid(&mut self, at: &str, reason: &'static str) {
+        self.errors.push(BundleError::Invalid { at: at.into(), reason });
+    }
+
+    fn refuse_pattern(&mut self, at: &str, input: &str, error: &dyn core::fmt::Display) {
+        self.errors.push(BundleError::Pattern {
+            at: at.into(),
+            input: input.into(),
+            reason: format!("{error}"),
         });
-        CompiledPorts {
-            rule: RuleRef::new(&at),
-            patterns: ports,
-            http,
-        }
     }
 
     fn check_selector(&mut self, index: u32, at: &str) {
@@ -291,4 +296,8 @@ impl Compiler<'_> {
             index,
         });
     }
+}
+
+fn canonical(prefixes: Vec<IpNet>) -> Vec<IpNet> {
+    prefixes.into_iter().map(canonical_prefix).collect()
 }

@@ -4,6 +4,8 @@
 //! prefixes are those that some rule or some DNS answer mentions. So there are finitely many identities, and a rule
 //! for a prefix matches an identity if and only if it holds the identity's prefix.
 
+mod prefixes;
+
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::net::IpAddr;
 use hashbrown::HashMap;
@@ -11,8 +13,8 @@ use ipnet::IpNet;
 
 use super::compile::CompiledRule;
 use crate::{
-    address::{AddressTable, canonical_prefix},
-    bundle::{AddressEntry, BundleError, Endpoint, Identity, NamedPort, Stack},
+    address::{AddressTable, canonical_prefix, key_of_prefix},
+    bundle::{AddressEntry, BundleError, CidrGroup, Endpoint, Identity, NamedPort, Stack},
     labels::{Label, Labels, Source},
 };
 
@@ -24,7 +26,10 @@ pub struct IdentityId(u32);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum IdentityKind {
     /// Endpoints or nodes of the cluster.
-    InCluster,
+    InCluster {
+        /// The longest prefix around their address, out of those that rules name for addresses wherever they are.
+        prefix: Option<IpNet>,
+    },
     /// Addresses outside the cluster.
     External {
         /// The longest known prefix that holds them; `None` if there is none.
@@ -46,6 +51,7 @@ pub(super) struct Known {
     pub(super) identities: Vec<Identity>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) addresses: Vec<AddressEntry>,
+    pub(super) groups: Vec<CidrGroup>,
     pub(super) names: BTreeMap<String, Vec<IpAddr>>,
 }
 
@@ -53,7 +59,8 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(crate) struct Identities {
     entries: Vec<Entry>,
-    endpoints: HashMap<String, IdentityId>,
+    /// With their first address, if they have one.
+    endpoints: HashMap<String, (IdentityId, Option<IpAddr>)>,
     in_cluster: AddressTable<IdentityId>,
     external: AddressTable<IdentityId>,
     world_v4: IdentityId,
@@ -67,13 +74,14 @@ impl Identities {
             identities,
             endpoints,
             addresses,
+            groups,
             names,
         } = known;
         let count = identities.len();
         let in_cluster = |Identity { labels, ports }| Entry {
             labels,
             ports,
-            kind: IdentityKind::InCluster,
+            kind: IdentityKind::InCluster { prefix: None },
         };
         let mut this = Self {
             entries: identities.into_iter().map(in_cluster).collect(),
@@ -85,7 +93,14 @@ impl Identities {
             no_labels: Labels::default(),
         };
         this.add_endpoints(endpoints, count, errors);
-        let labelled = this.add_addresses(addresses, count, errors);
+        let mut labelled = this.add_addresses(addresses, count, errors);
+        for CidrGroup { labels, prefixes } in groups {
+            for prefix in prefixes {
+                let of_prefix = labelled.entry(canonical_prefix(prefix)).or_default();
+                of_prefix.extend(labels.iter().cloned());
+            }
+        }
+        this.split_by_prefixes(rules);
         this.world_v4 = this.add_external(None, Vec::new(), world_label(stack, true).into_iter().collect());
         this.world_v6 = this.add_external(None, Vec::new(), world_label(stack, false).into_iter().collect());
         this.add_known_prefixes(names, &labelled, rules, stack);
@@ -106,10 +121,11 @@ impl Identities {
             let Some(id) = checked(identity, count, &at, errors) else {
                 continue;
             };
+            let first = addresses.first().copied();
             for address in addresses {
                 self.claim(IpNet::from(address.to_canonical()), id, &at, errors);
             }
-            if self.endpoints.insert(name, id).is_some() {
+            if self.endpoints.insert(name, (id, first)).is_some() {
                 errors.push(BundleError::Invalid {
                     at,
                     reason: "another endpoint has the same name",
@@ -148,48 +164,9 @@ impl Identities {
         }
     }
 
-    fn add_known_prefixes(
-        &mut self,
-        names: BTreeMap<String, Vec<IpAddr>>,
-        labelled: &Labelled,
-        rules: &[CompiledRule],
-        stack: Stack,
-    ) {
-        let mut known: BTreeMap<IpNet, Vec<String>> = BTreeMap::new();
-        for prefix in rules
-            .iter()
-            .flat_map(CompiledRule::prefixes)
-            .chain(labelled.keys().copied())
-        {
-            known.entry(prefix).or_default();
-        }
-        for (name, addresses) in names {
-            for address in addresses {
-                known
-                    .entry(IpNet::from(address.to_canonical()))
-                    .or_default()
-                    .push(name.clone());
-            }
-        }
-        // In order, a prefix comes after those around it: they are what is left of the ones before. An address has the
-        // labels of every prefix around it.
-        let mut around: Vec<(IpNet, Vec<Label>)> = Vec::new();
-        for (prefix, names) in known {
-            while around.last().is_some_and(|(outer, _)| !outer.contains(&prefix)) {
-                around.pop();
-            }
-            let world = || world_label(stack, prefix.addr().is_ipv4()).into_iter().collect();
-            let mut labels = around.last().map_or_else(world, |(_, labels)| labels.clone());
-            labels.extend(labelled.get(&prefix).into_iter().flatten().cloned());
-            let id = self.add_external(Some(prefix), names, labels.clone());
-            self.external.insert(prefix, id);
-            around.push((prefix, labels));
-        }
-    }
-
     fn add_external(&mut self, prefix: Option<IpNet>, names: Vec<String>, labels: Vec<Label>) -> IdentityId {
-        let key = |prefix: IpNet| Label::new("cidr", &format!("{prefix}").replace(':', "-"), "").ok();
-        let labels = labels.into_iter().chain(prefix.and_then(key)).collect();
+        let own = |prefix: IpNet| Label::new(Source::CIDR, &key_of_prefix(prefix), "").ok();
+        let labels = Labels::union(labels.into_iter().chain(prefix.and_then(own)));
         // A bundle cannot hold 2³² identities: it would not fit into any memory.
         let id = IdentityId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let kind = IdentityKind::External { prefix, names };
@@ -215,7 +192,8 @@ impl Identities {
     }
 
     pub(super) fn endpoint(&self, name: &str) -> Option<IdentityId> {
-        self.endpoints.get(name).copied()
+        let (id, address) = self.endpoints.get(name)?;
+        Some(address.map_or(*id, |address| self.of(address.to_canonical())))
     }
 
     fn entry(&self, id: IdentityId) -> Option<&Entry> {

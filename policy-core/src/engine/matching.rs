@@ -1,18 +1,14 @@
 //! What it is to match: with certainty, with what is not known, and for each way to name a peer.
 
 use alloc::string::String;
+use ipnet::IpNet;
 
 use super::{
     Engine,
     compile::{Action, PeerMatcher},
     identities::{IdentityId, IdentityKind},
 };
-use crate::{
-    bundle::ReservedEntity,
-    fqdn::FqdnPattern,
-    labels::{Labels, Source},
-    selector::Selector,
-};
+use crate::fqdn::FqdnPattern;
 
 /// Whether something matches, as far as the facts tell. What is unknown satisfies a deny and not an allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,55 +42,42 @@ impl Match {
 
 /// Whether an identity is one of those that a pattern names.
 pub(super) fn identity_matches(engine: &Engine, matcher: &PeerMatcher, peer: IdentityId) -> bool {
-    match (matcher, engine.identities().kind(peer)) {
-        (PeerMatcher::Selector(index), _) => engine
-            .selector(*index)
-            .is_some_and(|selector: &Selector| selector.matches(engine.labels(peer))),
-        (PeerMatcher::Entity(entity), _) => entity_matches(*entity, engine.labels(peer), &engine.options().cluster),
-        (
-            PeerMatcher::Cidr { prefix, except },
-            IdentityKind::External {
-                prefix: Some(known), ..
-            },
-        ) => prefix.contains(known) && !except.iter().any(|except| except.contains(known)),
+    let selects = |index: u32| {
+        engine
+            .selector(index)
+            .is_some_and(|selector| selector.matches(engine.labels(peer)))
+    };
+    let kind = engine.identities().kind(peer);
+    match (matcher, kind) {
+        (PeerMatcher::Selector(index), _) => selects(*index),
+        (PeerMatcher::Entity(entity), _) => engine.selectors().of_entity(*entity).iter().copied().any(selects),
+        (PeerMatcher::Cidr { prefix, except }, IdentityKind::External { prefix: known, .. }) => {
+            holds(prefix, except, *known)
+        }
+        (PeerMatcher::External { selector, except }, IdentityKind::External { prefix: known, .. }) => {
+            selects(*selector) && !within_any(except, *known)
+        }
         (PeerMatcher::Fqdn(pattern), IdentityKind::External { names, .. }) => resolved_to(pattern, names),
-        (PeerMatcher::Cidr { .. } | PeerMatcher::Fqdn(_), _) => false,
+        (
+            PeerMatcher::Address { prefix, except },
+            IdentityKind::External { prefix: known, .. } | IdentityKind::InCluster { prefix: known },
+        ) => holds(prefix, except, *known),
+        (
+            PeerMatcher::Cidr { .. } | PeerMatcher::External { .. } | PeerMatcher::Fqdn(_),
+            IdentityKind::InCluster { .. },
+        ) => false,
     }
+}
+
+/// Whether addresses whose longest known prefix is `known` are in a prefix, and in none of its exceptions.
+fn holds(prefix: &IpNet, except: &[IpNet], known: Option<IpNet>) -> bool {
+    known.is_some_and(|known| prefix.contains(&known)) && !within_any(except, known)
+}
+
+fn within_any(prefixes: &[IpNet], known: Option<IpNet>) -> bool {
+    known.is_some_and(|known| prefixes.iter().any(|prefix| prefix.contains(&known)))
 }
 
 fn resolved_to(pattern: &FqdnPattern, names: &[String]) -> bool {
     names.iter().any(|name| pattern.matches(name.as_bytes()))
 }
-
-fn entity_matches(entity: ReservedEntity, labels: &Labels, cluster: &str) -> bool {
-    let reserved = |names: &[&str]| names.iter().any(|name| labels.has_reserved(name));
-    match entity {
-        ReservedEntity::World => reserved(&["world", "world-ipv4", "world-ipv6"]),
-        ReservedEntity::WorldIpv4 => reserved(&["world-ipv4"]),
-        ReservedEntity::WorldIpv6 => reserved(&["world-ipv6"]),
-        ReservedEntity::Cluster => {
-            reserved(&[
-                "host",
-                "remote-node",
-                "init",
-                "ingress",
-                "health",
-                "unmanaged",
-                "kube-apiserver",
-            ]) || labels
-                .with_key(CLUSTER_KEY)
-                .any(|l| l.source().as_str() == Source::K8S && l.value() == cluster)
-        }
-        ReservedEntity::Host => reserved(&["host"]),
-        ReservedEntity::Init => reserved(&["init"]),
-        ReservedEntity::Ingress => reserved(&["ingress"]),
-        ReservedEntity::Unmanaged => reserved(&["unmanaged"]),
-        ReservedEntity::RemoteNode => reserved(&["remote-node"]),
-        ReservedEntity::Health => reserved(&["health"]),
-        ReservedEntity::KubeApiserver => reserved(&["kube-apiserver"]),
-        ReservedEntity::None => false,
-    }
-}
-
-/// The label by which the endpoints of a cluster are known; part of the bundle's contract, like the reserved names.
-pub(crate) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";

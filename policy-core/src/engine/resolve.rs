@@ -1,75 +1,62 @@
-//! The walk: which elements match this peer on this port, and what follows from them.
+//! The walk (semantics §7.2, steps 1 to 5): which rules match this peer on this port, and what follows from them.
 //!
-//! There is one walk for deciding and for explaining. Whoever explains passes an [`Observer`] that is told of every
-//! allow rule that did not match, and why; [`NoObserver`] costs nothing.
+//! There is one walk, for deciding and for explaining.
 
 use alloc::{rc::Rc, vec::Vec};
 
 use super::{
-    Engine,
-    compile::{Action, CompiledElement, CompiledPorts, PeerMatcher, PeerSet, PortSet},
+    Engine, authentication,
+    compile::{Action, CompiledElement, PeerMatcher, PeerSet, PortSet},
     matching::{Match, identity_matches},
+    merge::{Conflict, Entry, Parser, order},
     table::{Default, DirectionTable},
 };
 use crate::{
-    bundle::{PortNumbers, PortPattern, ReservedEntity},
+    bundle::{Authentication, Listener, PortNumbers, PortPattern, ReservedEntity},
     flow::{Direction, Flow, IcmpFamily, Peer, Protocol},
-    http::HttpPattern,
     verdict::{Reason, RuleRef},
 };
-
-/// Hears of allow rules that did not match.
-pub(crate) trait Observer {
-    /// An element that does not match: because of its peers unless `peer_matches`, else because of its ports.
-    fn missed(&mut self, element: &CompiledElement, peer_matches: bool, port_matches: bool);
-}
-
-/// Hears nothing.
-pub(crate) struct NoObserver;
-
-impl Observer for NoObserver {
-    fn missed(&mut self, _: &CompiledElement, _: bool, _: bool) {}
-}
 
 /// What the rules say to a connection.
 #[derive(Debug)]
 pub(crate) enum Resolved {
+    /// Refused, because two rules of the subject contradict each other.
+    Conflict(Conflict),
     /// Refused.
     Denied { reason: Reason, rule: Option<RuleRef> },
     /// Allowed, and no rule looks into it.
-    Allowed { reason: Reason, rule: Option<RuleRef> },
-    /// Allowed, request by request.
-    Inspected {
-        /// The HTTP rules; one that matches is enough.
-        http: Vec<HttpEntry>,
-        /// If something allows every request, whatever the HTTP rules say: why.
-        unrestricted: Option<(Reason, Option<RuleRef>)>,
+    Allowed {
+        reason: Reason,
+        rule: Option<RuleRef>,
+        authentication: Option<Authentication>,
     },
+    /// Allowed as far as peer and port go; some rule looks into it.
+    Proxied(Proxied),
 }
 
-/// The HTTP rules of one `toPorts` item.
-#[derive(Clone, Debug)]
-pub(crate) struct HttpEntry {
-    element: Rc<CompiledElement>,
-    index: usize,
+/// A connection that some rule looks into.
+#[derive(Debug)]
+pub(crate) struct Proxied {
+    /// What it has to go through: that of the entry that comes first.
+    pub(crate) parser: Parser,
+    /// The custom listener that takes it, if that comes first.
+    listener: Option<Rc<Listener>>,
+    /// Every entry that allows it. For the DNS proxy: those for exactly this port.
+    entries: Vec<Rc<Entry>>,
+    /// If something of lower precedence allows everything: what.
+    pub(crate) implied: Option<Reason>,
+    pub(crate) authentication: Option<Authentication>,
 }
 
-impl HttpEntry {
-    fn ports(&self) -> Option<&CompiledPorts> {
-        match &self.element.ports {
-            PortSet::OneOf(rules) => rules.get(self.index),
-            PortSet::All => None,
-        }
-    }
-
-    /// The rules.
-    pub(crate) fn patterns(&self) -> &[HttpPattern] {
-        self.ports().and_then(|ports| ports.http.as_deref()).unwrap_or_default()
-    }
-
-    /// The place of the `toPorts` item.
-    pub(crate) fn rule(&self) -> &RuleRef {
-        self.ports().map_or(&self.element.rule, |ports| &ports.rule)
+impl Proxied {
+    /// The entries that count on the listener that takes the connection.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let here = self.listener.as_ref();
+        let counts = move |entry: &&Entry| {
+            let own = entry.settings.listener.as_ref();
+            own.is_none_or(|own| here.is_some_and(|here| here.name == own.name))
+        };
+        self.entries.iter().map(|entry| &**entry).filter(counts)
     }
 }
 
@@ -81,53 +68,134 @@ pub(crate) struct Side<'a, 'f> {
 }
 
 impl Side<'_, '_> {
-    /// Union of allows, default deny, deny before everything.
-    pub(crate) fn resolve(&self, observer: &mut impl Observer) -> Resolved {
+    /// Steps 1 to 5.
+    pub(crate) fn resolve(&self) -> Resolved {
         if self.table.default == Default::EnforcementNever {
             return Resolved::Allowed {
                 reason: Reason::EnforcementNever,
                 rule: None,
+                authentication: None,
             };
         }
-        let mut http = Vec::new();
-        let mut plain: Option<RuleRef> = None;
-        for element in &self.table.elements {
-            let peer = self.peer(&element.peers).satisfies(element.action);
-            let ports = self.ports(&element.ports, element.action);
-            match (element.action, peer, ports) {
-                (Action::Deny, true, Some(hits)) => {
-                    let rule = hits.first_rule(element);
-                    return Resolved::Denied {
-                        reason: Reason::DeniedByRule,
-                        rule: Some(rule),
-                    };
-                }
-                (Action::Allow, true, Some(hits)) => hits.sort_into(element, &mut plain, &mut http),
-                (Action::Deny, ..) => {}
-                (Action::Allow, peer, ports) => observer.missed(element, peer, ports.is_some()),
-            }
+        if let Some(conflict) = &self.table.conflict {
+            return Resolved::Conflict(conflict.clone());
         }
-        self.conclude(plain, http)
+        if let Some(rule) = self.denied_by() {
+            return Resolved::Denied {
+                reason: Reason::DeniedByRule,
+                rule: Some(rule),
+            };
+        }
+        let allows: Vec<Rc<Entry>> = self
+            .table
+            .entries
+            .iter()
+            .filter(|entry| self.entry_matches(entry))
+            .cloned()
+            .collect();
+        let authentication = authentication::required(self, &allows);
+        self.conclude(allows, authentication)
     }
 
-    fn conclude(&self, plain: Option<RuleRef>, http: Vec<HttpEntry>) -> Resolved {
+    /// The first deny element that matches. What is unknown matches.
+    fn denied_by(&self) -> Option<RuleRef> {
+        let mut denies = self
+            .table
+            .elements
+            .iter()
+            .filter(|element| element.action == Action::Deny);
+        denies.find_map(|element| {
+            let peer = self.peer(&element.peers).satisfies(Action::Deny);
+            peer.then(|| self.matching_ports(element))?
+        })
+    }
+
+    /// The place of the first port list of the element that matches; the element itself if it is for all ports.
+    fn matching_ports(&self, element: &CompiledElement) -> Option<RuleRef> {
+        match &element.ports {
+            PortSet::All => Some(element.rule.clone()),
+            PortSet::OneOf(items) => {
+                let mut hits = items.iter().filter(|item| {
+                    Match::any(item.patterns.iter().map(|pattern| self.port(pattern))).satisfies(element.action)
+                });
+                hits.next().map(|item| item.rule.clone())
+            }
+        }
+    }
+
+    fn entry_matches(&self, entry: &Entry) -> bool {
+        let peer = entry.key.peer.as_ref().map_or(Match::Yes, |peer| self.matcher(peer));
+        let port = || entry.key.port.as_ref().map_or(Match::Yes, |port| self.port(port));
+        peer == Match::Yes && port() == Match::Yes
+    }
+
+    fn conclude(&self, allows: Vec<Rc<Entry>>, authentication: Option<Authentication>) -> Resolved {
         // An implied allow has the lowest precedence: every deny was considered before.
-        let implied = match self.table.default {
+        let implied = self.implied();
+        match self.first_in_line(&allows) {
+            None => match (allows.first(), implied) {
+                (Some(entry), _) => Resolved::Allowed {
+                    reason: Reason::AllowedByRule,
+                    rule: Some(entry.rule.clone()),
+                    authentication,
+                },
+                (None, Some(reason)) => Resolved::Allowed {
+                    reason,
+                    rule: None,
+                    authentication: None,
+                },
+                (None, None) => Resolved::Denied {
+                    reason: Reason::DefaultDeny,
+                    rule: self.table.isolated_by.first().cloned(),
+                },
+            },
+            Some(first) => {
+                let parser = first.settings.parser();
+                let listener = first.settings.listener.clone().filter(|_| parser == Parser::Listener);
+                let counts = |entry: &Rc<Entry>| parser != Parser::Dns || is_for_one_port(entry);
+                Resolved::Proxied(Proxied {
+                    parser,
+                    listener,
+                    entries: allows.into_iter().filter(counts).collect(),
+                    implied,
+                    authentication,
+                })
+            }
+        }
+    }
+
+    /// Step 5: the entry that says where a connection goes that needs a proxy. A listener with a priority comes before all
+    /// parsers, in the order of priorities; one without comes after them. Of several with one place the more specific
+    /// comes first: that for fewer ports, then that for these peers; then that of the first name.
+    fn first_in_line<'e>(&self, allows: &'e [Rc<Entry>]) -> Option<&'e Entry> {
+        let place = |entry: &Entry| match entry.settings.parser() {
+            Parser::None => None,
+            Parser::Listener => {
+                let order = entry.settings.listener.as_deref().map_or(u8::MAX, order);
+                Some(if order == u8::MAX { (5, 0) } else { (0, order) })
+            }
+            Parser::Http => Some((1, 0)),
+            Parser::Kafka => Some((2, 0)),
+            Parser::Tls => Some((3, 0)),
+            Parser::Dns => Some((4, 0)),
+        };
+        let placed = allows.iter().filter_map(|entry| {
+            let key = &entry.key;
+            let width = authentication::width(self, key.port.as_ref());
+            let name = entry.settings.listener.as_ref().map(|listener| &*listener.name);
+            Some(((place(entry)?, width, key.peer.is_none(), name), &**entry))
+        });
+        // The first of several that are equal.
+        placed.min_by_key(|(place, _)| *place).map(|(_, entry)| entry)
+    }
+
+    /// What allows a connection that no rule mentions, if anything does.
+    fn implied(&self) -> Option<Reason> {
+        match self.table.default {
             Default::NotIsolated => Some(Reason::NotIsolated),
             Default::NotDefaultDeny => Some(Reason::NotDefaultDeny),
             Default::EnforcementNever => Some(Reason::EnforcementNever),
             Default::Deny => (self.table.host_allowed && self.peer_is_host()).then_some(Reason::HostAllowed),
-        };
-        let allowed = plain
-            .map(|rule| (Reason::AllowedByRule, Some(rule)))
-            .or(implied.map(|reason| (reason, None)));
-        match (http.is_empty(), allowed) {
-            (false, unrestricted) => Resolved::Inspected { http, unrestricted },
-            (true, Some((reason, rule))) => Resolved::Allowed { reason, rule },
-            (true, None) => Resolved::Denied {
-                reason: Reason::DefaultDeny,
-                rule: self.table.isolated_by.first().cloned(),
-            },
         }
     }
 
@@ -138,7 +206,7 @@ impl Side<'_, '_> {
         }
     }
 
-    fn peer(&self, peers: &PeerSet) -> Match {
+    pub(crate) fn peer(&self, peers: &PeerSet) -> Match {
         match peers {
             PeerSet::Any => Match::Yes,
             PeerSet::OneOf(matchers) => Match::any(matchers.iter().map(|matcher| self.matcher(matcher))),
@@ -147,36 +215,34 @@ impl Side<'_, '_> {
 
     /// One way to name peers, against what is known of this one.
     pub(crate) fn matcher(&self, matcher: &PeerMatcher) -> Match {
+        if let PeerMatcher::Selector(index) = matcher
+            && self
+                .engine
+                .selector(*index)
+                .is_some_and(|selector| selector.requirements().is_empty())
+        {
+            return Match::Yes;
+        }
+        if *matcher == PeerMatcher::Entity(ReservedEntity::None) {
+            return Match::No;
+        }
         match self.flow.peer {
             Peer::Identity(peer) => Match::when(identity_matches(self.engine, matcher, peer)),
             Peer::Name(name) => match matcher {
                 PeerMatcher::Fqdn(pattern) => Match::when(pattern.matches(name)),
-                PeerMatcher::Entity(ReservedEntity::None) => Match::No,
-                PeerMatcher::Selector(_) | PeerMatcher::Entity(_) | PeerMatcher::Cidr { .. } => Match::Unknown,
+                PeerMatcher::Selector(_)
+                | PeerMatcher::Entity(_)
+                | PeerMatcher::Cidr { .. }
+                | PeerMatcher::External { .. }
+                | PeerMatcher::Address { .. } => Match::Unknown,
             },
             Peer::Unknown => Match::Unknown,
         }
     }
 
-    fn ports<'p>(&self, ports: &'p PortSet, action: Action) -> Option<Hits<'p>> {
-        match ports {
-            PortSet::All => Some(Hits {
-                rules: &[],
-                indices: Vec::new(),
-            }),
-            PortSet::OneOf(rules) => {
-                let hit = |ports: &CompiledPorts| {
-                    Match::any(ports.patterns.iter().map(|pattern| self.port(pattern))).satisfies(action)
-                };
-                let indices: Vec<usize> = rules
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, ports)| hit(ports))
-                    .map(|(index, _)| index)
-                    .collect();
-                (!indices.is_empty()).then_some(Hits { rules, indices })
-            }
-        }
+    /// Whether one of the ports of an element matches.
+    pub(crate) fn ports(&self, element: &CompiledElement) -> bool {
+        self.matching_ports(element).is_some()
     }
 
     /// One port pattern against the protocol and port of the flow.
@@ -207,52 +273,41 @@ impl Side<'_, '_> {
     }
 
     fn named_port(&self, name: &str, end: Option<u16>) -> Match {
+        let Flow { direction, port, .. } = *self.flow;
+        match direction.named_port_owner(self.flow) {
+            Peer::Identity(_) => Match::when(
+                self.ports_named(name, end)
+                    .any(|(first, last)| (first..=last).contains(&port)),
+            ),
+            Peer::Name(_) | Peer::Unknown => Match::Unknown,
+        }
+    }
+
+    /// The ports that the destination gives this name, as ranges. An end counts on ingress only.
+    pub(super) fn ports_named(&self, name: &str, end: Option<u16>) -> impl Iterator<Item = (u16, u16)> {
         let Flow {
-            direction,
-            protocol,
-            port,
-            ..
+            direction, protocol, ..
         } = *self.flow;
-        let Peer::Identity(owner) = direction.named_port_owner(self.flow) else {
-            return Match::Unknown;
+        let owner = match direction.named_port_owner(self.flow) {
+            Peer::Identity(owner) => self.engine.identities().named_ports(owner),
+            Peer::Name(_) | Peer::Unknown => &[],
         };
         let end = end.filter(|_| direction == Direction::Ingress);
-        let ports = self.engine.identities().named_ports(owner).iter();
-        let mut numbers = ports
-            .filter(|named| &*named.name == name && named.protocol == protocol)
-            .map(|named| named.port);
-        Match::when(numbers.any(|number| (number..=end.unwrap_or(number).max(number)).contains(&port)))
+        owner
+            .iter()
+            .filter(move |named| &*named.name == name && named.protocol == protocol)
+            .map(move |named| (named.port, end.unwrap_or(named.port).max(named.port)))
     }
 }
 
-/// The `toPorts` items of an element that match.
-struct Hits<'a> {
-    rules: &'a [CompiledPorts],
-    /// Empty if and only if the element is for all ports.
-    indices: Vec<usize>,
-}
-
-impl Hits<'_> {
-    fn first_rule(&self, element: &CompiledElement) -> RuleRef {
-        let first = self.indices.first().and_then(|index| self.rules.get(*index));
-        first.map_or_else(|| element.rule.clone(), |ports| ports.rule.clone())
-    }
-
-    fn sort_into(&self, element: &Rc<CompiledElement>, plain: &mut Option<RuleRef>, http: &mut Vec<HttpEntry>) {
-        if self.indices.is_empty() {
-            plain.get_or_insert_with(|| element.rule.clone());
-        }
-        for index in self.indices.iter().copied() {
-            match self.rules.get(index) {
-                Some(CompiledPorts { http: None, rule, .. }) => {
-                    plain.get_or_insert_with(|| rule.clone());
-                }
-                Some(_) => http.push(HttpEntry {
-                    element: Rc::clone(element),
-                    index,
-                }),
-                None => {}
-            }
-        }
+/// Whether an entry is for a single port, and so one that the DNS proxy knows.
+fn is_for_one_port(entry: &Entry) -> bool {
+    match &entry.key.port {
+        Some(PortPattern::Port { numbers, .. }) => match numbers {
+            PortNumbers::Range(first, last) => first == last,
+            PortNumbers::Named { .. } => true,
+            PortNumbers::All => false,
+        },
+        Some(PortPattern::Icmp { .. }) | None => false,
     }
 }

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use super::{
     Engine,
     compile::CompiledElement,
-    identities::{IdentityId, IdentityKind},
+    identities::IdentityId,
+    merge::{self, Conflict, Entry},
     resolve::Resolved,
 };
 use crate::{
@@ -39,7 +40,12 @@ pub(crate) enum Default {
 /// The rules of one subject in one direction.
 #[derive(Debug)]
 pub(crate) struct DirectionTable {
+    /// All elements as they were written: for denying, and for explaining.
     pub(crate) elements: Vec<Rc<CompiledElement>>,
+    /// What the allow elements come to when they are merged. Empty in a conflict.
+    pub(crate) entries: Vec<Rc<Entry>>,
+    /// Two rules that contradict each other, in this direction or the other.
+    pub(crate) conflict: Option<Conflict>,
     /// The rules that isolate the subject in this direction.
     pub(crate) isolated_by: Vec<RuleRef>,
     pub(crate) default: Default,
@@ -53,10 +59,13 @@ type ConnectionKey = (IdentityId, Protocol, u16);
 impl SubjectTable {
     pub(super) fn build(engine: &Engine, subject: IdentityId) -> Self {
         let build = |direction| DirectionTable::build(engine, subject, direction);
-        Self {
-            ingress: build(Direction::Ingress),
-            egress: build(Direction::Egress),
-        }
+        let mut ingress = build(Direction::Ingress);
+        let mut egress = build(Direction::Egress);
+        // A contradiction in one direction leaves neither with a policy.
+        let conflict = ingress.conflict.take().or(egress.conflict.take());
+        ingress.conflict.clone_from(&conflict);
+        egress.conflict = conflict;
+        Self { ingress, egress }
     }
 
     pub(crate) fn side(&self, direction: Direction) -> &DirectionTable {
@@ -72,7 +81,7 @@ impl DirectionTable {
         let labels = engine.labels(subject);
         // Rules select endpoints: never a node, never anything outside the cluster.
         let is_node = labels.has_reserved("host") || labels.has_reserved("remote-node");
-        let selectable = *engine.identities().kind(subject) == IdentityKind::InCluster && !is_node;
+        let selectable = engine.is_endpoint(subject) && !is_node;
         let selects = |index| engine.selector(index).is_some_and(|selector| selector.matches(labels));
         let mut elements = Vec::new();
         let mut isolated_by = Vec::new();
@@ -94,8 +103,14 @@ impl DirectionTable {
         let host_allowed = direction == Direction::Ingress
             && engine.options().allow_localhost == AllowLocalhost::Always
             && !elements.is_empty();
+        let (entries, conflict) = match merge::entries(&elements, engine.selectors()) {
+            Ok(entries) => (entries, None),
+            Err(conflict) => (Vec::new(), Some(conflict)),
+        };
         Self {
             elements,
+            entries,
+            conflict,
             isolated_by,
             default,
             host_allowed,

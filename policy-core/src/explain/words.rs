@@ -7,18 +7,23 @@ use alloc::{
 };
 
 use super::{is_in_cluster, workload};
+use ipnet::IpNet;
+
 use crate::{
     bundle::{PortNumbers, PortPattern},
     engine::{
-        IdentityKind,
+        CLUSTER_KEY, IdentityKind,
         compile::{CompiledPorts, PeerMatcher, PortSet},
-        matching::{CLUSTER_KEY, Match},
+        matching::Match,
         resolve::Side,
     },
     flow::{Direction, Flow, IcmpFamily, Peer},
-    http::{HttpFacts, HttpMiss},
+    fqdn::FqdnPattern,
+    http::{HeaderCondition, HttpFacts, HttpMiss},
+    kafka::{self, KafkaMiss, KafkaRequest},
     labels::Labels,
     selector::{Requirement, Selector},
+    sni::SniPattern,
 };
 
 /// For a rule without any peer.
@@ -37,13 +42,17 @@ pub(super) fn peer(side: &Side<'_, '_>, matcher: &PeerMatcher) -> String {
         },
         PeerMatcher::Entity(entity) => format!("{peer}, the rule is for the entity {}", entity.as_str()),
         PeerMatcher::Cidr { prefix, except } => {
-            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-            let but = if except.is_empty() { "" } else { " except " };
-            let addresses = format!("{prefix}{but}{}", except.join(", "));
+            let addresses = format!("{prefix}{}", but(except));
             match is_in_cluster(side) {
                 true => format!("{peer}, the rule is for addresses outside, in {addresses}"),
                 false => format!("{peer}, and not in {addresses}"),
             }
+        }
+        PeerMatcher::Address { prefix, except } => format!("{peer}, and not in {prefix}{}", but(except)),
+        PeerMatcher::External { selector, except } => {
+            let wanted = side.engine.selector(*selector).map(ToString::to_string);
+            let addresses = format!("with {}{}", wanted.unwrap_or_default(), but(except));
+            format!("{peer}, the rule is for addresses outside, {addresses}")
         }
         PeerMatcher::Fqdn(pattern) => match side.flow.peer {
             Peer::Name(_) => format!("{peer}, which does not match {pattern}"),
@@ -51,6 +60,12 @@ pub(super) fn peer(side: &Side<'_, '_>, matcher: &PeerMatcher) -> String {
             _ => format!("{peer}, and no known DNS answer gives it for {pattern}"),
         },
     }
+}
+
+fn but(except: &[IpNet]) -> String {
+    let except: Vec<String> = except.iter().map(ToString::to_string).collect();
+    let but = if except.is_empty() { "" } else { " except " };
+    format!("{but}{}", except.join(", "))
 }
 
 /// Every requirement that does not hold, and what the peer has instead.
@@ -89,8 +104,8 @@ fn peer_name(side: &Side<'_, '_>) -> String {
         Peer::Name(name) => format!("the peer is {}", String::from_utf8_lossy(name)),
         Peer::Unknown => "the peer is not known".into(),
         Peer::Identity(id) => match side.engine.identities().kind(id) {
-            IdentityKind::InCluster if workload(side).is_some() => "the peer is in the cluster".into(),
-            IdentityKind::InCluster => format!("the peer is {}", side.engine.labels(id)),
+            IdentityKind::InCluster { .. } if workload(side).is_some() => "the peer is in the cluster".into(),
+            IdentityKind::InCluster { .. } => format!("the peer is {}", side.engine.labels(id)),
             IdentityKind::External { names, .. } if names.is_empty() => "the peer is outside the cluster".into(),
             IdentityKind::External { names, .. } => {
                 let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
@@ -166,13 +181,57 @@ pub(super) fn http(miss: HttpMiss<'_>, facts: &dyn HttpFacts) -> String {
         HttpMiss::Method(pattern) => differs("method", facts.method(), pattern.source()),
         HttpMiss::Path(pattern) => differs("path", facts.path(), pattern.source()),
         HttpMiss::Host(pattern) => differs("host", facts.authority(), pattern.source()),
-        HttpMiss::HeaderMissing(header) => format!("header {} is missing", header.name),
-        HttpMiss::HeaderDiffers(header) => {
+        HttpMiss::HeaderMissing(HeaderCondition { header, .. }) => format!("header {} is missing", header.name),
+        HttpMiss::HeaderDiffers(HeaderCondition { header, secret: true }) => {
+            format!("header {} is not as its secret", header.name)
+        }
+        HttpMiss::HeaderDiffers(HeaderCondition { header, secret: false }) => {
             format!(
                 "header {} is not `{}`",
                 header.name,
                 header.value.as_deref().unwrap_or_default()
             )
+        }
+        HttpMiss::HeaderUnobtainable(name) => format!("the secret for header {name} cannot be read"),
+    }
+}
+
+/// For a TLS server name that an entry does not allow.
+pub(super) fn server_name(name: Option<&[u8]>, patterns: &[SniPattern]) -> String {
+    let wanted: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+    let wanted = wanted.join(" or ");
+    match name {
+        Some(name) => format!("server name {} is not {wanted}", String::from_utf8_lossy(name)),
+        None => format!("the client asks for no TLS server name, wanted {wanted}"),
+    }
+}
+
+/// For a DNS query that does not match.
+pub(super) fn query(name: &[u8], pattern: &FqdnPattern) -> String {
+    format!(
+        "the query for {} does not match {pattern}",
+        String::from_utf8_lossy(name)
+    )
+}
+
+/// For a Kafka request that does not match.
+pub(super) fn message(miss: KafkaMiss<'_>, request: &KafkaRequest<'_>) -> String {
+    match miss {
+        KafkaMiss::ApiKey => format!("the rule is not for {} requests", kafka::name_of(request.api_key)),
+        KafkaMiss::ApiVersion(wanted) => format!("API version {} is not {wanted}", request.api_version),
+        KafkaMiss::ClientId(wanted) => {
+            format!("client {} is not {wanted}", String::from_utf8_lossy(request.client_id))
+        }
+        KafkaMiss::Topic(wanted) => {
+            let found: Vec<_> = request
+                .topics
+                .iter()
+                .map(|topic| String::from_utf8_lossy(topic))
+                .collect();
+            match found.is_empty() {
+                true => format!("the request is about all topics, the rule is for {wanted}"),
+                false => format!("the topics {} are not {wanted}", found.join(", ")),
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ fn the_order_of_rules_does_not_matter_and_answers_repeat() {
     let forward = engine(rules.clone());
     let backward = engine(rules.into_iter().rev());
     for peer in ALL.into_iter().chain(ALL) {
-        let [a, b] = [&forward, &backward].map(|engine| to_web(engine, peer, 80).request(&request("GET", "/b")));
+        let [a, b] = [&forward, &backward].map(|engine| to_web(engine, peer, 80).request(None, &request("GET", "/b")));
         assert_eq!(
             (a.decision, a.layer, a.proxied, a.reason),
             (b.decision, b.layer, b.proxied, b.reason),

@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use policy_core::{
-    Bundle, Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol, Requirement, Selector, SelectorKey,
+    Bundle, Carried, Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol, Requirement, Selector, SelectorKey,
     bundle::{Element, PeerPattern, PortNumbers, PortPattern, ReservedEntity, Rule},
 };
 
@@ -15,13 +15,14 @@ fn flow<'a>(engine: &Engine, source: &str, port: u16) -> Flow<'a> {
         peer,
         protocol: Protocol::Tcp,
         port,
+        authenticated: false,
     }
 }
 
 /// The nearest miss of a connection to `web`, as `path: words`.
 fn nearest(rules: Vec<Rule>, source: &str, port: u16, http: Option<&dyn HttpFacts>) -> String {
     let engine = engine(rules);
-    let explanation = engine.explain(&flow(&engine, source, port), http);
+    let explanation = engine.explain(&flow(&engine, source, port), None, http.map(Carried::Http));
     explanation
         .nearest
         .map_or_else(String::new, |miss| format!("{}: {}", miss.rule.path(), miss.missed))
@@ -149,7 +150,7 @@ fn the_nearest_rule_is_the_one_that_needs_the_least_change() {
         (vec![], MON, "", "no rule, no miss"),
     ] {
         let engine = elements(candidates);
-        let explanation = engine.explain(&flow(&engine, source, 80), None);
+        let explanation = engine.explain(&flow(&engine, source, 80), None, None);
         let text = |miss: policy_core::NearMiss| format!("{}: {}", miss.rule.path(), miss.missed);
         let nearest = explanation.nearest.map_or_else(String::new, text);
         assert_eq!(nearest.trim_start_matches("spec.ingress"), want, "{why}");
@@ -185,7 +186,7 @@ fn a_denial_names_who_isolates_but_a_deny_rule_has_no_near_miss() {
             ..web_rule()
         },
     ]);
-    let explain = |source| engine.explain(&flow(&engine, source, 80), None);
+    let explain = |source| engine.explain(&flow(&engine, source, 80), None, None);
     let isolated: Vec<_> = explain(MON).isolated_by.iter().map(ToString::to_string).collect();
     assert_eq!(
         isolated,
@@ -214,10 +215,10 @@ fn explaining_decides_like_deciding() {
         for (port, method) in [(80, "GET"), (80, "PUT"), (81, "GET")] {
             let (flow, request) = (flow(&engine, source, port), request(method, "/a"));
             let connection = engine.connection(&flow);
-            assert_eq!(engine.explain(&flow, None).verdict, connection.verdict());
+            assert_eq!(engine.explain(&flow, None, None).verdict, connection.verdict());
             assert_eq!(
-                engine.explain(&flow, Some(&request)).verdict,
-                connection.request(&request)
+                engine.explain(&flow, None, Some(Carried::Http(&request))).verdict,
+                connection.request(None, &request)
             );
         }
     }

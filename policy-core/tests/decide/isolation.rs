@@ -26,6 +26,7 @@ fn an_isolated_endpoint_accepts_what_a_rule_names_and_its_host() {
             Element {
                 peers: Peers::None,
                 ports: None,
+                authentication: None,
             },
             vec![HOST],
             "an element without peers and ports allows nothing",

@@ -59,7 +59,7 @@ fn rule() -> impl Strategy<Value = Rule> {
 
 /// Every answer there is: each peer, port and request.
 fn answers(engine: &Engine) -> Vec<Verdict> {
-    let ask = |peer, port, (method, path)| to_web(engine, peer, port).request(&request(method, path));
+    let ask = |peer, port, (method, path)| to_web(engine, peer, port).request(None, &request(method, path));
     let peers = ALL.into_iter().flat_map(|peer| PORTS.map(|port| (peer, port)));
     peers
         .flat_map(|(peer, port)| REQUESTS.map(|asked| ask(peer, port, asked)))

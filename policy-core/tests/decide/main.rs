@@ -1,9 +1,13 @@
 //! What the engine decides and explains, and the wire form it reads.
 
+mod authentication;
 mod building;
 mod explain;
+mod groups;
+mod inside;
 mod isolation;
 mod laws;
+mod merging;
 mod outside;
 mod ports;
 mod requests;

@@ -20,16 +20,16 @@ fn http_rules_decide_request_by_request() {
         ("POST", "/public", false),
         ("GET", "/public/x", false),
     ] {
-        let verdict = connection.request(&request(method, path));
+        let verdict = connection.request(None, &request(method, path));
         assert_eq!(
             (verdict.allows(), verdict.layer, verdict.proxied),
             (want, Layer::L7, true),
             "{method} {path}"
         );
     }
-    let denied = connection.request(&request("PUT", "/public"));
+    let denied = connection.request(None, &request("PUT", "/public"));
     assert_eq!(denied.reason, Reason::NoHttpRuleMatches);
-    let allowed = connection.request(&request("POST", "/form"));
+    let allowed = connection.request(None, &request("POST", "/form"));
     assert_eq!(
         allowed.rule.expect("rule").path(),
         "spec.ingress[0].toPorts[0].rules.http[1]"
@@ -42,13 +42,13 @@ fn the_broadest_allow_wins_but_the_connection_stays_proxied() {
     let http = || from([db()]).http(tcp(80, 80), &[("GET", "/public")]);
     let post = request("POST", "/x");
     let plain_peer = engine([ingress([http()]), ingress([from([db()])])]);
-    let verdict = to_web(&plain_peer, DB, 80).request(&post);
+    let verdict = to_web(&plain_peer, DB, 80).request(None, &post);
     assert!(verdict.allows() && verdict.proxied);
     assert!(!to_web(&plain_peer, DB, 81).verdict().proxied);
 
     let any_port_80 = engine([ingress([http()]), ingress([anyone().on([tcp(80, 80)])])]);
-    assert!(to_web(&any_port_80, DB, 80).request(&post).proxied);
-    let plain = to_web(&any_port_80, MON, 80).request(&post);
+    assert!(to_web(&any_port_80, DB, 80).request(None, &post).proxied);
+    let plain = to_web(&any_port_80, MON, 80).request(None, &post);
     assert!(plain.allows() && !plain.proxied, "no HTTP rule is for this peer");
 
     let any_http = engine([ingress([
@@ -62,12 +62,14 @@ fn the_broadest_allow_wins_but_the_connection_stays_proxied() {
         (DB, 86, "/e", false),
     ] {
         assert_eq!(
-            to_web(&any_http, peer, port).request(&request("GET", path)).allows(),
+            to_web(&any_http, peer, port)
+                .request(None, &request("GET", path))
+                .allows(),
             want,
             "{peer}:{port} {path}"
         );
     }
-    let host = to_web(&any_http, HOST, 80).request(&post);
+    let host = to_web(&any_http, HOST, 80).request(None, &post);
     assert_eq!(
         (host.allows(), host.proxied, host.reason),
         (true, true, Reason::HostAllowed),
@@ -78,7 +80,7 @@ fn the_broadest_allow_wins_but_the_connection_stays_proxied() {
         default_deny: DefaultDeny::default(),
         ..ingress([http()])
     }]);
-    let verdict = to_web(&lenient, DB, 80).request(&post);
+    let verdict = to_web(&lenient, DB, 80).request(None, &post);
     assert_eq!(
         (verdict.allows(), verdict.proxied),
         (true, true),

@@ -3,7 +3,10 @@
 use crate::world::*;
 use policy_core::{
     Bundle, BundleError, Engine, IcmpFamily, Reason,
-    bundle::{PeerPattern, PortNumbers, PortPattern, ReservedEntity, Rule},
+    bundle::{
+        Authentication, CidrGroup, DnsRule, Element, ExpectedHeader, HeaderMatch, HttpRule, KafkaRule, L7Rules,
+        Listener, MismatchAction, PeerPattern, PortNumbers, PortPattern, PortRule, ReservedEntity, Rule,
+    },
 };
 
 fn rich() -> Bundle {
@@ -23,10 +26,64 @@ fn rich() -> Bundle {
         cidr("10.0.0.0/8", &["10.96.0.0/12"]),
         PeerPattern::Entity(ReservedEntity::KubeApiserver),
     ]);
-    world([Rule {
+    let inside = |settings| with(from([db()]), tcp(443, 443), settings);
+    let header = HeaderMatch {
+        name: "x-key".into(),
+        expected: ExpectedHeader::Value("v".into()),
+        mismatch: Some(MismatchAction::Replace),
+        secret: true,
+    };
+    let changing = HttpRule {
+        header_matches: vec![header],
+        ..HttpRule::default()
+    };
+    let everywhere = PeerPattern::Address {
+        prefix: "10.0.0.0/8".parse().expect("prefix"),
+        except: Vec::new(),
+    };
+    let grouped = PeerPattern::External {
+        selector: SEL_DB,
+        except: vec!["10.0.0.0/8".parse().expect("prefix")],
+    };
+    let proven = Element {
+        authentication: Some(Authentication::TestAlwaysFail),
+        ..from([everywhere, grouped])
+    };
+    let names = PortRule {
+        terminating_tls: Some("secret".into()),
+        originating_tls: Some("other".into()),
+        ..server_names(&["*.a.com"])
+    };
+    let redirected = PortRule {
+        listener: Some(Listener {
+            name: "l".into(),
+            priority: Some(7),
+        }),
+        ..PortRule::default()
+    };
+    let kafka = KafkaRule {
+        api_keys: vec![0, 3],
+        api_version: Some(2),
+        client_id: Some("me".into()),
+        topic: Some("t".into()),
+    };
+    let mut bundle = world([Rule {
         egress_deny: vec![outside.on([named, icmp])],
+        egress: vec![
+            inside(rules(L7Rules::Dns(vec![DnsRule::MatchName("a.com".into())]))),
+            inside(rules(L7Rules::Kafka(vec![kafka]))),
+            inside(rules(L7Rules::Http(vec![changing]))),
+            inside(names),
+            inside(redirected),
+            proven,
+        ],
         ..ingress([http, anyone()])
-    }])
+    }]);
+    bundle.groups = vec![CidrGroup {
+        labels: ["cidrgroup:a=b".parse().expect("label")].into_iter().collect(),
+        prefixes: vec!["192.0.2.0/24".parse().expect("prefix")],
+    }];
+    bundle
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use policy_core::{
     AddressFacts, Admission, Bundle, Engine, HttpRequest, Protocol, Requirement, Scope, Selector, SelectorKey,
     bundle::{
-        AddressEntry, DefaultDeny, Element, Endpoint, HttpRule, Identity, NamedPort, PeerPattern, Peers, Policy,
-        PortNumbers, PortPattern, PortRule, Rule,
+        AddressEntry, DefaultDeny, Element, Endpoint, HttpRule, Identity, L7Rules, NamedPort, PeerPattern, Peers,
+        Policy, PortNumbers, PortPattern, PortRule, Rule,
     },
 };
 
@@ -114,6 +114,7 @@ pub(crate) fn from(patterns: impl IntoIterator<Item = PeerPattern>) -> Element {
     Element {
         peers: Peers::OneOf(patterns.into_iter().collect()),
         ports: None,
+        authentication: None,
     }
 }
 
@@ -121,6 +122,7 @@ pub(crate) fn anyone() -> Element {
     Element {
         peers: Peers::Any,
         ports: None,
+        authentication: None,
     }
 }
 
@@ -153,7 +155,7 @@ impl ElementExt for Element {
     fn on(mut self, ports: impl IntoIterator<Item = PortPattern>) -> Element {
         let rule = PortRule {
             ports: ports.into_iter().collect(),
-            http: None,
+            ..PortRule::default()
         };
         self.ports.get_or_insert_default().push(rule);
         self
@@ -165,10 +167,11 @@ impl ElementExt for Element {
             path: Some((*path).into()),
             ..HttpRule::default()
         };
-        let http = Some(requests.iter().map(pattern).collect());
+        let rules = Some(L7Rules::Http(requests.iter().map(pattern).collect()));
         self.ports.get_or_insert_default().push(PortRule {
             ports: vec![port],
-            http,
+            rules,
+            ..PortRule::default()
         });
         self
     }
@@ -210,4 +213,35 @@ pub(crate) fn accepted(engine: &Engine) -> Vec<&'static str> {
     ALL.into_iter()
         .filter(|peer| allows(&to_web(engine, peer, 80)))
         .collect()
+}
+
+/// The same element with these settings on what a connection on the port must show.
+pub(crate) fn with(element: Element, port: PortPattern, settings: PortRule) -> Element {
+    let mut element = element;
+    element.ports.get_or_insert_default().push(PortRule {
+        ports: vec![port],
+        ..settings
+    });
+    element
+}
+
+pub(crate) fn server_names(names: &[&str]) -> PortRule {
+    PortRule {
+        server_names: names.iter().map(|name| (*name).into()).collect(),
+        ..PortRule::default()
+    }
+}
+
+pub(crate) fn rules(rules: L7Rules) -> PortRule {
+    PortRule {
+        rules: Some(rules),
+        ..PortRule::default()
+    }
+}
+
+pub(crate) fn udp(port: u16) -> PortPattern {
+    PortPattern::Port {
+        protocol: Protocol::Udp,
+        numbers: PortNumbers::Range(port, port),
+    }
 }

@@ -33,7 +33,7 @@ fn a_path_that_the_server_may_read_differently_is_refused_where_requests_count()
         "nor here, though the authority counts"
     );
     let rule = r#"[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]}]}]}]"#;
-    let inspected = rule.replacen("}]}]}", r#"}],"http":[{"path":"/a/.*","headers":[]}]}]}"#, 1);
+    let inspected = rule.replacen("}]}]}", r#"}],"rules":{"http":[{"path":"/a/.*","headers":[]}]}}]}"#, 1);
     let plugin = connected(
         &fake::configuration(EGRESS_BY_NAME).replace(rule, &inspected),
         TIE,

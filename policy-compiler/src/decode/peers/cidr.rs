@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use policy_core::bundle::PeerPattern;
+use policy_core::{Requirement, SelectorKey, bundle::PeerPattern};
 
 use super::super::{Context, Cursor, selector};
-use crate::diagnostic::Code;
+use crate::{
+    diagnostic::Code,
+    identity::{CIDR_GROUP_NAME_KEY, CIDR_GROUP_SOURCE},
+    resource::{LabelSelector, Peer},
+};
 
 /// One item of a plain CIDR list.
 pub(super) fn cidr(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PeerPattern> {
@@ -18,31 +22,18 @@ pub(super) fn cidr(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PeerPattern>
 }
 
 /// One item of a CIDR set.
-pub(super) fn cidr_set(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PeerPattern> {
-    const KINDS: [&str; 3] = ["cidr", "cidrGroupRef", "cidrGroupSelector"];
+pub(super) fn cidr_set(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<Peer> {
     at.fields(cx, &["cidr", "cidrGroupRef", "cidrGroupSelector", "except"]);
-    let present: Vec<&str> = KINDS
-        .into_iter()
-        .filter(|kind| at.get(kind).is_some_and(|value| !is_empty_text(&value)))
-        .collect();
-    if present.len() != 1 {
-        let found = if present.is_empty() {
-            "none".to_owned()
-        } else {
-            present.join(" and ")
-        };
-        cx.error(
-            at,
-            Code::B5,
-            format!("needs exactly one of {}, has {found}", KINDS.join(", ")),
-        );
-    }
-    if let Some(group) = at.get("cidrGroupRef") {
-        cx.unsupported(&group, "`cidrGroupRef`");
-    }
-    if let Some(group) = at.get("cidrGroupSelector") {
-        cx.unsupported(&group, "`cidrGroupSelector`");
-        selector::check(cx, &group, selector::Over::CidrGroups);
+    check_kinds(cx, at);
+    let selector = match (at.get("cidrGroupRef"), at.get("cidrGroupSelector")) {
+        (_, Some(selector)) => Some(selector::selector_over(cx, &selector, selector::Over::CidrGroups)),
+        (Some(name), None) => group_named(cx, &name),
+        (None, None) => None,
+    };
+    if let Some(selector) = selector {
+        let items = at.items_of(cx, "except");
+        let except = items.iter().filter_map(|item| group_exception(cx, item)).collect();
+        return Some(Peer::External { selector, except });
     }
     let prefix = prefix(cx, &at.get("cidr")?, Code::B6)?;
     let items = at.items_of(cx, "except");
@@ -54,11 +45,69 @@ pub(super) fn cidr_set(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PeerPatt
             format!("`{prefix}` without `{prefix}` matches no address"),
         );
     }
-    Some(PeerPattern::Cidr { prefix, except })
+    Some(Peer::Pattern(PeerPattern::Cidr { prefix, except }))
+}
+
+/// Exactly one kind must say something; for the API server, exactly one must be written.
+fn check_kinds(cx: &mut Context<'_>, at: &Cursor<'_>) {
+    const KINDS: [&str; 3] = ["cidr", "cidrGroupRef", "cidrGroupSelector"];
+    let written: Vec<(&str, Cursor<'_>)> = KINDS
+        .into_iter()
+        .filter_map(|kind| at.get(kind).map(|value| (kind, value)))
+        .collect();
+    let said: Vec<&str> = written
+        .iter()
+        .filter(|(_, value)| !is_empty_text(value))
+        .map(|(kind, _)| *kind)
+        .collect();
+    let all = KINDS.join(", ");
+    if said.len() != 1 {
+        let found = if said.is_empty() {
+            "none".to_owned()
+        } else {
+            said.join(" and ")
+        };
+        cx.error(at, Code::B5, format!("needs exactly one of {all}, has {found}"));
+    } else if cx.at_cluster() && written.len() != 1 {
+        cx.error(
+            at,
+            Code::D5,
+            format!("needs exactly one of {all}, even of those that are empty"),
+        );
+    }
 }
 
 fn is_empty_text(at: &Cursor<'_>) -> bool {
     at.node().as_str() == Some("")
+}
+
+/// The group of this name; `None` if the item names none.
+fn group_named(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<LabelSelector> {
+    let name = at.text(cx).filter(|name| !name.is_empty())?;
+    if cx.at_cluster() && !selector::is_dns_subdomain(name) {
+        cx.error(at, Code::D5, format!("`{name}` is not the name of an object"))
+            .help("names are lower-case DNS names");
+    }
+    let key = SelectorKey::parse(&format!("{CIDR_GROUP_SOURCE}:{CIDR_GROUP_NAME_KEY}/{name}"))?;
+    Some(LabelSelector {
+        equals: Vec::new(),
+        expressions: vec![Requirement::Exists { key }],
+    })
+}
+
+/// Nothing but the schema says what an exception from a group must be.
+fn group_exception(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<IpNet> {
+    if cx.at_cluster() {
+        return prefix(cx, at, Code::D5);
+    }
+    let text = at.text(cx)?;
+    match parse_prefix(text) {
+        Ok(prefix) => Some(prefix.trunc()),
+        Err(problem) => {
+            cx.warning(at, Code::NO_EFFECT, format!("`{text}` is not a CIDR: {problem}"));
+            None
+        }
+    }
 }
 
 fn exception(cx: &mut Context<'_>, at: &Cursor<'_>, whole: IpNet) -> Option<IpNet> {
@@ -71,7 +120,7 @@ fn exception(cx: &mut Context<'_>, at: &Cursor<'_>, whole: IpNet) -> Option<IpNe
 }
 
 /// A prefix with its host bits cleared.
-fn prefix(cx: &mut Context<'_>, at: &Cursor<'_>, code: Code) -> Option<IpNet> {
+pub(in crate::decode) fn prefix(cx: &mut Context<'_>, at: &Cursor<'_>, code: Code) -> Option<IpNet> {
     let text = at.text(cx)?;
     match parse_prefix(text) {
         Ok(prefix) => {
@@ -95,7 +144,7 @@ fn prefix(cx: &mut Context<'_>, at: &Cursor<'_>, code: Code) -> Option<IpNet> {
 }
 
 /// Stricter than the parser of `ipnet`: no sign, no leading zero, no netmask.
-fn parse_prefix(text: &str) -> Result<IpNet, &'static str> {
+pub(in crate::decode) fn parse_prefix(text: &str) -> Result<IpNet, &'static str> {
     let (address, length) = text.split_once('/').ok_or("the prefix length is missing")?;
     let address: IpAddr = address.parse().map_err(|_| "the address is not valid")?;
     let digits = !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());

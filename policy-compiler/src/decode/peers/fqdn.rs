@@ -31,9 +31,14 @@ pub(super) fn fqdn(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<PeerPattern>
     }
 }
 
-/// Checks an item of a DNS rule.
-pub(in crate::decode) fn check_dns_item(cx: &mut Context<'_>, at: &Cursor<'_>) {
-    read(cx, at, Code::C9);
+/// The name and the pattern of an item of a DNS rule, as in a bundle. `code` is the rule that a bad one breaks.
+pub(in crate::decode) fn dns_names(
+    cx: &mut Context<'_>,
+    at: &Cursor<'_>,
+    code: Code,
+) -> (Option<Box<str>>, Option<Box<str>>) {
+    let (name, pattern) = read(cx, at, code);
+    (name.map(canonical), pattern.map(canonical))
 }
 
 fn read<'a>(cx: &mut Context<'_>, at: &Cursor<'a>, code: Code) -> (Option<&'a str>, Option<&'a str>) {

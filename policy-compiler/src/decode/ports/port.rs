@@ -8,15 +8,18 @@ use policy_core::{
 use super::super::{Context, Cursor};
 use crate::{diagnostic::Code, document::Value};
 
-/// Protocols that have no ports, of a feature that is off by default.
+/// Protocols without ports. No proxy sees them.
 const EXTENDED: [&str; 7] = ["VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH"];
+
+/// Whether a port can have this protocol, in upper case.
+pub(super) fn is_protocol(upper: &str) -> bool {
+    matches!(upper, "TCP" | "UDP" | "SCTP" | "ANY") || EXTENDED.contains(&upper)
+}
 
 /// Reads one port. Protocol `ANY`, or none, means TCP, UDP and SCTP, but never ICMP.
 pub(super) fn port(cx: &mut Context<'_>, at: &Cursor<'_>, direction: Direction) -> Vec<PortPattern> {
     at.fields(cx, &["port", "protocol", "endPort"]);
-    let Some(protocols) = protocols(cx, at) else {
-        return Vec::new();
-    };
+    let protocols = protocols(cx, at);
     let end = end_port(cx, at);
     let Some(numbers) = numbers(cx, at, end, direction) else {
         return Vec::new();
@@ -30,13 +33,13 @@ pub(super) fn port(cx: &mut Context<'_>, at: &Cursor<'_>, direction: Direction) 
         .collect()
 }
 
-/// `None` for a protocol without ports. An unknown protocol is an error, and its port is still checked.
-fn protocols(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<&'static [Protocol]> {
+/// None for a protocol without ports. An unknown protocol is an error, and its port is still checked.
+fn protocols(cx: &mut Context<'_>, at: &Cursor<'_>) -> &'static [Protocol] {
     const ANY: &[Protocol] = &[Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
     let Some(value) = at.get("protocol") else {
-        return Some(ANY);
+        return ANY;
     };
-    let Some(text) = value.text(cx) else { return Some(&[]) };
+    let Some(text) = value.text(cx) else { return &[] };
     let upper = text.to_ascii_uppercase();
     let known: &[Protocol] = match upper.as_str() {
         "TCP" => &[Protocol::Tcp],
@@ -44,15 +47,8 @@ fn protocols(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<&'static [Protocol
         "SCTP" => &[Protocol::Sctp],
         "ANY" | "" => ANY,
         extended if EXTENDED.contains(&extended) => {
-            if at
-                .get("port")
-                .is_some_and(|port| !matches!(port.node().as_str(), Some("0" | "")))
-            {
-                cx.error(&value, Code::C5, format!("{upper} has no ports"))
-                    .help("the port must be `\"0\"`");
-            }
-            cx.unsupported(&value, &format!("the protocol {upper}"));
-            return None;
+            check_without_ports(cx, at, &value, extended);
+            &[]
         }
         _ => {
             let diagnostic = cx.error(&value, Code::C4, format!("unknown protocol `{text}`"));
@@ -61,7 +57,7 @@ fn protocols(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<&'static [Protocol
             } else {
                 diagnostic.help("the protocols are TCP, UDP, SCTP and ANY");
             }
-            return Some(&[]);
+            return &[];
         }
     };
     if cx.at_cluster() && (text != upper || text.is_empty()) {
@@ -76,7 +72,27 @@ fn protocols(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<&'static [Protocol
             format!("write `{upper}`")
         });
     }
-    Some(known)
+    known
+}
+
+fn check_without_ports(cx: &mut Context<'_>, at: &Cursor<'_>, protocol: &Cursor<'_>, name: &str) {
+    let port = at.get("port");
+    match port.as_ref().and_then(|port| port.node().as_str()) {
+        Some("0") => {
+            cx.warning(
+                protocol,
+                Code::MATCHES_NOTHING,
+                format!("traffic of the protocol {name} does not come through a proxy: nothing matches"),
+            )
+            .help("remove this port: the rule is about the others");
+        }
+        // What is missing or no text is reported as that.
+        None | Some("") => {}
+        Some(_) => {
+            cx.error(protocol, Code::C5, format!("{name} has no ports"))
+                .help("write `port: \"0\"`");
+        }
+    }
 }
 
 /// The end of the range, if the number is one.
@@ -92,7 +108,13 @@ fn end_port(cx: &mut Context<'_>, at: &Cursor<'_>) -> Option<u16> {
 }
 
 fn numbers(cx: &mut Context<'_>, at: &Cursor<'_>, end: Option<u16>, direction: Direction) -> Option<PortNumbers> {
-    let value = at.require(cx, "port", Code::C3)?;
+    let Some(value) = at.get("port") else {
+        if matches!(at.node().value, Value::Map(_)) {
+            cx.error(at, Code::C3, "`port` is missing")
+                .help("write `port: \"0\"` for all ports of the protocol");
+        }
+        return None;
+    };
     if let Value::Int(number) = value.node().value {
         cx.error(&value, Code::TYPE, "expected a string, found a number")
             .help(format!("write `port: \"{number}\"`"));
@@ -106,7 +128,8 @@ fn numbers(cx: &mut Context<'_>, at: &Cursor<'_>, end: Option<u16>, direction: D
                 &value,
                 Code::NO_EFFECT,
                 "`endPort` is ignored beside a named port on egress",
-            );
+            )
+            .help("remove it, or write the first port as a number");
         }
         return Some(PortNumbers::Named {
             name,
@@ -116,12 +139,13 @@ fn numbers(cx: &mut Context<'_>, at: &Cursor<'_>, end: Option<u16>, direction: D
     let first = match number(text) {
         Ok(first) => first,
         Err(problem) => {
-            cx.error(&value, Code::C3, format!("`{text}` is not a port: {problem}"));
+            cx.error(&value, Code::C3, format!("`{text}` is not a port: {problem}"))
+                .help("write a number from 1 to 65535, `\"0\"` for all ports, or the name of a port");
             return None;
         }
     };
     match (first, end) {
-        (0, _) => Some(PortNumbers::All),
+        (0, None | Some(0 | u16::MAX)) => Some(PortNumbers::All),
         (first, Some(end)) if end > first => Some(PortNumbers::Range(first, end)),
         (first, end) => {
             if end.is_some_and(|end| end != 0 && end < first) {
@@ -129,14 +153,16 @@ fn numbers(cx: &mut Context<'_>, at: &Cursor<'_>, end: Option<u16>, direction: D
                     at,
                     Code::NO_EFFECT,
                     format!("`endPort` is below the port and ignored: only port {first} matches"),
-                );
+                )
+                .help("exchange the two, or remove `endPort`");
             }
             Some(PortNumbers::Range(first, first))
         }
     }
 }
 
-fn number(text: &str) -> Result<u16, &'static str> {
+/// The number of a port, as strictly as the API server reads it.
+pub(in crate::decode) fn number(text: &str) -> Result<u16, &'static str> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
         _ if text.is_empty() => Err("it is empty"),
@@ -152,7 +178,7 @@ fn number(text: &str) -> Result<u16, &'static str> {
 }
 
 /// An IANA service name.
-fn is_service_name(text: &str) -> bool {
+pub(in crate::decode) fn is_service_name(text: &str) -> bool {
     let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let letter = text.bytes().any(|b| b.is_ascii_alphabetic());
     let dashes_fit = !text.starts_with('-') && !text.ends_with('-') && !text.contains("--");

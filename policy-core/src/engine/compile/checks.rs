@@ -1,11 +1,8 @@
 //! What no compiler writes, and no engine takes.
 
-use alloc::format;
-
 use crate::{
-    bundle::{BundleError, PortNumbers, PortPattern, PortRule},
+    bundle::{PortNumbers, PortPattern, PortRule},
     flow::Protocol,
-    selector::Selector,
 };
 
 /// The list of the policy that the rule stands in: an element has either ports or ICMP messages.
@@ -16,19 +13,6 @@ pub(super) fn list_of(rule: &PortRule) -> &'static str {
     }
 }
 
-/// Labels of these sources are those of prefixes and names, which peers are named by in ways of their own.
-pub(super) fn wrong_source(index: usize, selector: &Selector) -> Option<BundleError> {
-    let mut sources = selector
-        .requirements()
-        .iter()
-        .filter_map(|requirement| requirement.key().source());
-    let at = format!("selectors[{index}]");
-    let reason = "a selector cannot ask for labels of source cidr, cidrgroup or fqdn";
-    sources
-        .any(|source| matches!(source, "cidr" | "cidrgroup" | "fqdn"))
-        .then_some(BundleError::Invalid { at, reason })
-}
-
 pub(super) fn is_tcp(pattern: &PortPattern) -> bool {
     matches!(
         pattern,
@@ -37,6 +21,21 @@ pub(super) fn is_tcp(pattern: &PortPattern) -> bool {
             ..
         }
     )
+}
+
+/// What DNS rules can be for: a port, not all of them and not a range.
+pub(super) fn is_single_port(pattern: &PortPattern) -> bool {
+    match pattern {
+        PortPattern::Port {
+            protocol: Protocol::Tcp | Protocol::Udp | Protocol::Sctp,
+            numbers,
+        } => match numbers {
+            PortNumbers::All => false,
+            PortNumbers::Range(first, last) => first == last,
+            PortNumbers::Named { end, .. } => end.is_none(),
+        },
+        PortPattern::Port { .. } | PortPattern::Icmp { .. } => false,
+    }
 }
 
 pub(super) fn wrong_ports(pattern: &PortPattern) -> Option<&'static str> {

@@ -1,0 +1,13 @@
+//! A second, slow engine, and what it and the first one must agree on.
+//!
+//! [`evaluator`] reads the bundle as the semantics are written: no tables, no caches, nothing compiled, and no code in
+//! common with the engine but the types of the data. [`generate`] makes policy sets and questions that meet often.
+//! Every run asks the same questions.
+
+mod agreement;
+mod conflicts;
+mod edges;
+mod evaluator;
+mod generate;
+mod laws;
+mod runner;
