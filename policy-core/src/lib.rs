@@ -49,6 +49,9 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+#[cfg(all(test, target_arch = "wasm32"))]
+#[macro_use(test)]
+extern crate wasm_test;
 
 mod address;
 mod admission;

@@ -21,6 +21,12 @@ pub enum SniError {
     /// Nothing to match.
     #[error("a server name must not be empty")]
     Empty,
+    /// A name with two dots in a row, or one in front.
+    #[error("`{input}` has an empty label, which no server name has")]
+    EmptyLabel {
+        /// The text.
+        input: String,
+    },
     /// A character that no server name has.
     #[error("`{input}` has `{character}`, which no server name may contain")]
     Character {
@@ -45,6 +51,9 @@ impl SniPattern {
         let name = lower.strip_suffix('.').unwrap_or(&lower);
         if name.is_empty() {
             return Err(SniError::Empty);
+        }
+        if name.split('.').any(str::is_empty) {
+            return Err(SniError::EmptyLabel { input: text.into() });
         }
         let after_stars = name.trim_start_matches('*');
         let leading_labels = name.len().saturating_sub(after_stars.len()) >= 2 && after_stars.starts_with('.');
@@ -106,7 +115,7 @@ mod tests {
             assert_eq!(compiled.to_string(), canonical);
             assert_eq!(compiled.matches(name.as_bytes()), want, "{pattern} on {name}");
         }
-        for text in ["", ".", "a b", "a?", "é"] {
+        for text in ["", ".", "a b", "a?", "é", "a..b", ".a", "**.."] {
             assert!(SniPattern::parse(text).is_err(), "{text}");
         }
     }

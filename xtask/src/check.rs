@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::rust_src::BuildStd;
 use crate::workspace::Workspace;
-use crate::{cmd, conformance, demo, envoy, lint, no_std, python, wasm};
+use crate::{cmd, conformance, demo, envoy, fuzz, lint, no_std, python, wasm, wasm_tests};
 
 /// Runs the task. It stops at the first step that fails.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -37,6 +37,8 @@ fn steps(workspace: &Workspace, report: &mut Report) -> Result<()> {
         python,
     };
     report.step("tests", || cmd::run(&mut environment.tests()))?;
+    report.step("tests on wasm32", || wasm_tests::test(workspace, toolchain))?;
+    report.step("fuzzing", || fuzz::smoke(workspace))?;
     report.step("conformance", || conformance::ask_tested(workspace))?;
     report.step("demo", || demo::run(workspace, &demo::Args::default()))?;
     report.step("documentation", || cmd::run(&mut documentation(workspace)))

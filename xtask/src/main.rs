@@ -9,6 +9,7 @@ mod cmd;
 mod conformance;
 mod demo;
 mod envoy;
+mod fuzz;
 mod lint;
 mod no_std;
 mod python;
@@ -16,6 +17,7 @@ mod rust_src;
 mod startup;
 mod wasm;
 mod wasm_module;
+mod wasm_tests;
 mod workspace;
 
 use std::process::ExitCode;
@@ -53,6 +55,10 @@ enum Task {
     Lint,
     /// Prove that `policy-core` needs neither std nor an operating system: build it for a bare-metal target
     NoStd,
+    /// Run the engine's own tests on the plugin's target, under Node
+    WasmTests,
+    /// Try inputs that nobody thought of on everything that reads foreign bytes
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,5 +83,7 @@ fn run(task: Option<Task>) -> Result<()> {
         Some(Task::Python) => python::run(&workspace),
         Some(Task::Lint) => lint::run(&workspace),
         Some(Task::NoStd) => no_std::run(&workspace),
+        Some(Task::WasmTests) => wasm_tests::run(&workspace),
+        Some(Task::Fuzz(args)) => fuzz::run(&workspace, &args),
     }
 }

@@ -16,8 +16,6 @@ use wasm_host::{Connection, Plugin, Request, Vm, VmConfig, artefact};
 
 use super::{Answer, Content, Judge, Message, Native, Question};
 
-/// A memory larger than this is given back by starting anew: WebAssembly memory never shrinks.
-const MAX_MEMORY: usize = 256 << 20;
 /// The reasons by which the plugin refuses what the policy allows as far as it was asked: on a chain where nobody looks
 /// at requests, it refuses connections whose requests would be decided one by one.
 const BEYOND_HANDSHAKE: [&str; 2] = ["http-required", Reason::WrongProtocol.as_str()];
@@ -64,12 +62,8 @@ impl Wasm {
 impl Judge for Wasm {
     fn load(&mut self, bundle: &Bundle) -> Result<()> {
         self.native.load(bundle)?;
-        if self.vm.memory_bytes() > MAX_MEMORY {
-            self.vm = Vm::new(&self.plugin, VmConfig::default())?;
-        }
-        // What was counted and logged before is of no interest, and would grow.
-        drop(self.vm.take_counters());
-        drop(self.vm.take_logs());
+        // Anew, because a plugin remembers: where a policy contradicts itself, the one before still counts.
+        self.vm = Vm::new(&self.plugin, VmConfig::default())?;
         let configuration = serde_json::to_vec(&Configuration { version: 1, bundle })?;
         let accepted = self
             .vm

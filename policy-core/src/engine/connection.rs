@@ -67,7 +67,10 @@ impl Connection {
         if proxied.parser == Parser::Dns {
             return self.verdict();
         }
-        let allowing = proxied.entries().find(|entry| entry.allows_server_name(server_name));
+        // What allows any name speaks first, so that the answer is the same for hosts that do not read the name then.
+        let any_name = proxied.entries().find(|entry| entry.settings.server_names.is_empty());
+        let this_name = || proxied.entries().find(|entry| entry.allows_server_name(server_name));
+        let allowing = any_name.or_else(|| proxied.implied.is_none().then(this_name)?);
         let verdict = match (allowing, proxied.implied) {
             (Some(entry), _) => self.at_l7(Decision::Allow, Reason::AllowedByRule, Some(entry.rule.clone())),
             (None, Some(reason)) => self.at_l7(Decision::Allow, reason, None),

@@ -1,5 +1,9 @@
 //! What the engine decides and explains, and the wire form it reads.
 
+#[cfg(target_arch = "wasm32")]
+#[macro_use(test)]
+extern crate wasm_test;
+
 mod authentication;
 mod building;
 mod explain;

@@ -4,6 +4,10 @@
 //! common with the engine but the types of the data. [`generate`] makes policy sets and questions that meet often.
 //! Every run asks the same questions.
 
+#[cfg(target_arch = "wasm32")]
+#[macro_use(test)]
+extern crate wasm_test;
+
 mod agreement;
 mod conflicts;
 mod edges;

@@ -7,8 +7,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::sources;
 
 /// Crates of this workspace, each with those it may name in its manifest, dev-dependencies included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
-    ("policy-core", &[]),
+const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+    // Only its tests, and only on wasm32.
+    ("policy-core", &["wasm-test"]),
+    ("wasm-test", &[]),
     ("policy-compiler", &["policy-core"]),
     ("policy-filter", &["policy-core"]),
     ("wasm-host", &["policy-core", "policy-compiler"]),
