@@ -48,6 +48,7 @@ pub(super) fn width(side: &Side<'_, '_>, port: Option<&PortPattern>) -> u32 {
             PortNumbers::Range(first, last) => span(*first, *last),
             PortNumbers::Named { name, end } => side
                 .ports_named(name, *end)
+                .filter(|(first, last)| (*first..=*last).contains(&side.flow.port))
                 .map(|(first, last)| span(first, last))
                 .min()
                 .unwrap_or(1),

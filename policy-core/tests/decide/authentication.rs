@@ -3,7 +3,7 @@
 use crate::world::*;
 use policy_core::{
     Direction, Engine, Flow, Peer, Protocol, Reason,
-    bundle::{Authentication, Element, PortRule},
+    bundle::{Authentication, Element, NamedPort, PortNumbers, PortPattern, PortRule},
 };
 
 fn asked(element: Element, mode: Authentication) -> Element {
@@ -96,4 +96,36 @@ fn a_peer_without_proof_is_refused_where_one_is_asked_for() {
             assert_eq!(verdict.reason, Reason::NotAuthenticated);
         }
     }
+}
+
+#[test]
+fn a_port_name_is_as_wide_as_the_range_that_matches() {
+    let mut bundle = world([ingress([
+        asked(on_http(Some(443)), Authentication::Disabled),
+        asked(
+            with(anyone(), tcp(80, 81), PortRule::default()),
+            Authentication::Required,
+        ),
+    ])]);
+    let ports = &mut bundle.identities[0].ports;
+    ports.push(NamedPort {
+        port: 80,
+        ..ports[0].clone()
+    });
+    let engine = Engine::new(bundle).expect("a good bundle");
+    let verdict = ask(&engine, DB, 80, true);
+    assert_eq!(
+        verdict.authentication,
+        Some(Authentication::Required),
+        "80-443 is wider than 80-81"
+    );
+}
+
+fn on_http(end: Option<u16>) -> Element {
+    let numbers = PortNumbers::Named {
+        name: "http".into(),
+        end,
+    };
+    let protocol = Protocol::Tcp;
+    with(anyone(), PortPattern::Port { protocol, numbers }, PortRule::default())
 }
