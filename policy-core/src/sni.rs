@@ -71,6 +71,9 @@ impl SniPattern {
     /// Whether a server name matches.
     pub fn matches(&self, name: &[u8]) -> bool {
         let pattern = self.canonical.as_bytes();
+        if name.ends_with(b".") {
+            return false;
+        }
         match pattern.strip_prefix(b"**.") {
             _ if pattern == b"*" => is_hostname(name),
             None => glob(pattern, name),
@@ -106,6 +109,7 @@ mod tests {
             ("sub.**.x.io", "sub.*.x.io", "sub.a.b.x.io", false),
             ("EXAMPLE.com", "example.com", "example.COM", true),
             ("example.com", "example.com", "example.com.", false),
+            ("*.*", "*.*", "a.", false),
             ("**", "*", "a.b", true),
             ("*", "*", "a..b", false),
             ("*", "*", "", false),

@@ -81,7 +81,7 @@ pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
             &programs,
             &target,
             &corpus,
-            &[runs, seconds, "-seed=1", "-verbosity=0"],
+            &[runs, seconds, "-seed=1", "-verbosity=0", "-print_funcs=0"],
         )?;
     }
     Ok(())
