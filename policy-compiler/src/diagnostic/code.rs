@@ -8,6 +8,9 @@ use serde::Serialize;
 ///
 /// A letter and a number is a rule of Cilium or of the API server: `A` objects and rules, `B` peers, `C` ports and
 /// requests, `D` what only the schema of the API server says, `K` Kubernetes `NetworkPolicy`. Words are ours.
+///
+/// `D1` has no code: a `spec` that the API server refuses for it has no section, which is `A3`, or not exactly one
+/// selector, which is `A4`, and both are errors at every level.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct Code(&'static str);
 
