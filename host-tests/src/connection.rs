@@ -17,6 +17,7 @@ pub struct Connection {
     pub(crate) listener_metadata: Metadata,
     pub(crate) filter_chain_name: String,
     pub(crate) dynamic_metadata: Metadata,
+    pub(crate) metadata_of_data: Metadata,
     pub(crate) filter_state: FilterState,
     pub(crate) tls: Option<Tls>,
     pub(crate) server_name: String,
@@ -48,7 +49,7 @@ pub enum ConnectMode {
     /// connection is stuck until the plugin resumes it.
     #[default]
     Immediate,
-    /// When the first data passes the filter.
+    /// When the first data passes the filter; until then no upstream is chosen.
     OnDownstreamData,
     /// After the TLS handshake. A filter that pauses a new connection then kills it.
     OnTlsHandshake,
@@ -66,6 +67,7 @@ impl Connection {
             listener_metadata: Metadata::default(),
             filter_chain_name: String::new(),
             dynamic_metadata: Metadata::default(),
+            metadata_of_data: Metadata::default(),
             filter_state: FilterState::default(),
             tls: None,
             server_name: String::new(),
@@ -111,6 +113,15 @@ impl Connection {
     #[must_use]
     pub fn dynamic_metadata(mut self, namespace: &str, key: &str, value: impl Into<MetadataValue>) -> Self {
         self.dynamic_metadata.set(namespace, key, value);
+        self
+    }
+
+    /// Adds dynamic metadata that a native network filter in front of the plugin writes when the client sends its first
+    /// data, such as the verdict of an RBAC filter with shadow rules. Not there while only the upstream has spoken, and
+    /// HTTP filters do not see it.
+    #[must_use]
+    pub fn metadata_of_data(mut self, namespace: &str, key: &str, value: impl Into<MetadataValue>) -> Self {
+        self.metadata_of_data.set(namespace, key, value);
         self
     }
 

@@ -60,6 +60,8 @@ pub struct HttpStream {
     pub(crate) generation: u32,
     pub(crate) context: Option<u32>,
     pub(crate) outcome: HttpOutcome,
+    /// How the plugin ended the request outside of its callbacks.
+    pub(crate) ended: Rc<RefCell<Option<HttpOutcome>>>,
     pub(crate) reply_to: ReplyTo,
     pub(crate) logged: bool,
 }
@@ -73,6 +75,7 @@ impl HttpStream {
             filter_state: Rc::default(),
             context: None,
             outcome: HttpOutcome::Paused,
+            ended: Rc::default(),
             reply_to: ReplyTo::of(&request.headers),
             logged: false,
             vm,
@@ -104,17 +107,17 @@ impl HttpStream {
         self.context = Some(id);
         // The SDK asks for the kind of stream here: the headers are not there yet, the protocol is.
         if let Err(trap) = machine.call(|exports| &exports.context_create, id, (id, root)) {
-            return self.fail(machine, id, trap);
+            return machine.fail_request(id, trap);
         }
         if let Some(http) = machine.host().http(id) {
             http.request_visible = true;
         }
         let answer = machine.call(|exports| &exports.request_headers, id, (id, count, u32::from(ends)));
-        let outcome = self.settle_request(machine, id, answer);
+        let outcome = Self::settle_request(machine, id, answer);
         if body.is_empty() || !outcome.is_continue() {
             return outcome;
         }
-        self.decode_body(machine, id, &body, closes_body)
+        Self::decode_body(machine, id, &body, closes_body)
     }
 
     fn refuse(&self, reply: PluginReply) -> HttpOutcome {
@@ -138,13 +141,15 @@ impl HttpStream {
             response_body: None,
             response_details: String::new(),
             logging: false,
+            ended: Rc::clone(&self.ended),
+            reply_to: self.reply_to,
             reply: None,
             reset: false,
             resumed: false,
         }
     }
 
-    pub(crate) fn decode_body(&mut self, machine: &mut Machine, id: u32, bytes: &[u8], ends: bool) -> HttpOutcome {
+    pub(crate) fn decode_body(machine: &mut Machine, id: u32, bytes: &[u8], ends: bool) -> HttpOutcome {
         let Some(http) = machine.host().http(id) else {
             return HttpOutcome::Reset;
         };
@@ -152,7 +157,7 @@ impl HttpStream {
         buffer.extend_from_slice(bytes);
         let size = abi_size(buffer);
         let answer = machine.call(|exports| &exports.request_body, id, (id, size, u32::from(ends)));
-        self.settle_request(machine, id, answer)
+        Self::settle_request(machine, id, answer)
     }
 
     /// Delivers a part of the request's body. The outcome carries the part that goes on; a part that
@@ -169,13 +174,13 @@ impl HttpStream {
             Some(http) if http.request_visible => {
                 http.request_body.get_or_insert_default().extend_from_slice(bytes);
             }
-            Some(_) | None => self.outcome = self.decode_body(machine, id, bytes, end_of_stream),
+            Some(_) | None => self.outcome = Self::decode_body(machine, id, bytes, end_of_stream),
         }
         &self.outcome
     }
 
-    fn settle_request(&mut self, machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
-        let http = match self.settle(machine, id, answer) {
+    fn settle_request(machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
+        let http = match Self::settle(machine, id, answer) {
             Ok(http) => http,
             Err(outcome) => return outcome,
         };
@@ -189,14 +194,13 @@ impl HttpStream {
     }
 
     /// The exchange after a callback that let it go on, or how the callback ended or held it.
-    pub(crate) fn settle<'m>(
-        &mut self,
-        machine: &'m mut Machine,
+    pub(crate) fn settle(
+        machine: &mut Machine,
         id: u32,
         answer: Result<Option<u32>, Trap>,
-    ) -> Result<&'m mut Http, HttpOutcome> {
-        let answer = answer.map_err(|trap| self.fail(machine, id, trap))?.unwrap_or(0);
-        if let Some(end) = self.settle_end(machine, id) {
+    ) -> Result<&mut Http, HttpOutcome> {
+        let answer = answer.map_err(|trap| machine.fail_request(id, trap))?.unwrap_or(0);
+        if let Some(end) = Self::settle_end(machine, id) {
             return Err(end);
         }
         let http = machine.host().http(id).ok_or(HttpOutcome::Reset)?;
@@ -207,41 +211,9 @@ impl HttpStream {
     }
 
     /// Carries out a reset or a local reply that the plugin asked for.
-    pub(crate) fn settle_end(&mut self, machine: &mut Machine, id: u32) -> Option<HttpOutcome> {
+    pub(crate) fn settle_end(machine: &mut Machine, id: u32) -> Option<HttpOutcome> {
         machine.settle_connections();
-        let http = machine.host().http(id)?;
-        if http.reset {
-            http.response_details = "wasm_close_stream".to_owned();
-            return Some(HttpOutcome::Reset);
-        }
-        let reply = http.reply.take()?.send(self.reply_to);
-        Some(self.encode_reply(machine, id, reply))
-    }
-
-    /// A local reply passes the response callbacks, of the plugin that sent it too.
-    fn encode_reply(&self, machine: &mut Machine, id: u32, mut reply: LocalReply) -> HttpOutcome {
-        let Some(http) = machine.host().http(id) else {
-            return HttpOutcome::LocalReply(reply);
-        };
-        (http.request_visible, http.response_visible) = (false, true);
-        http.response.clone_from(&reply.headers);
-        http.response_details.clone_from(&reply.details);
-        let count = u32::try_from(reply.headers.len()).unwrap_or(u32::MAX);
-        let ends = u32::from(reply.body.is_empty());
-        let answer = machine.call(|exports| &exports.response_headers, id, (id, count, ends));
-        if let Err(trap) = answer {
-            return self.fail(machine, id, trap);
-        }
-        if let Some(http) = machine.host().http(id) {
-            http.response_visible = false;
-            reply.headers.clone_from(&http.response);
-        }
-        HttpOutcome::LocalReply(reply)
-    }
-
-    pub(crate) fn fail(&self, machine: &mut Machine, id: u32, trap: Trap) -> HttpOutcome {
-        machine.forget(id);
-        HttpOutcome::Trap(trap)
+        machine.take_end(id)
     }
 
     /// The context, if this instance of the plugin still has it.

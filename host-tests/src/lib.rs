@@ -49,7 +49,7 @@
 //! | `abi` | the host calls, one file for each family |
 //! | `connection`, `tls`, `link` | facts of a connection, and its life |
 //! | `tcp`, `delivery` | the plugin as network filter |
-//! | `request`, `http`, `response`, `reply` | requests; the plugin as HTTP filter; local replies |
+//! | `request`, `http`, `response`, `ending`, `reply` | requests; the plugin as HTTP filter; local replies |
 //! | `properties`, `value`, `metadata`, `filter_state`, `headers` | what a plugin reads and writes |
 //! | `process`, `metrics` | what virtual machines share |
 //! | `counters`, `trap` | what a test measures |
@@ -63,6 +63,7 @@ mod config;
 mod connection;
 mod counters;
 mod delivery;
+mod ending;
 mod exports;
 mod filter_state;
 mod headers;

@@ -13,6 +13,8 @@ pub(crate) struct Link {
     pub(crate) facts: Connection,
     pub(crate) filter_state: FilterState,
     pub(crate) handshake_done: bool,
+    /// The client sent something, or ended.
+    pub(crate) client_spoke: bool,
     /// Reading the TLS version before the handshake gives a wrong value, and that value stays.
     pub(crate) tls_version_pinned: bool,
     pub(crate) closed: Option<CloseReason>,
@@ -29,6 +31,7 @@ impl Link {
             facts,
             filter_state,
             handshake_done: false,
+            client_spoke: false,
             tls_version_pinned: false,
             closed: None,
             stuck: false,

@@ -56,8 +56,8 @@ pub(crate) fn set(host: &mut Host, path: &[u8], value: Vec<u8>) -> Result<(), St
 struct Stream<'a> {
     link: &'a Rc<RefCell<Link>>,
     http: Option<&'a Http>,
-    /// Whether an upstream is chosen: not before the first data of a connection, not before the
-    /// response of a request.
+    /// Whether an upstream is chosen: not before the first data of a connection, or only after it (see
+    /// [`ConnectMode`](crate::ConnectMode)); not before the response of a request.
     upstream_known: bool,
 }
 
@@ -145,7 +145,14 @@ fn node(node: &Node, rest: &[&[u8]]) -> Option<Value> {
 fn metadata(stream: Stream<'_>, rest: &[&[u8]]) -> Option<Value> {
     match stream.http {
         Some(http) => http.dynamic_metadata.get(rest),
-        None => stream.link.borrow().facts.dynamic_metadata.get(rest),
+        None => {
+            let link = stream.link.borrow();
+            let of_data = link
+                .client_spoke
+                .then(|| link.facts.metadata_of_data.get(rest))
+                .flatten();
+            of_data.or_else(|| link.facts.dynamic_metadata.get(rest))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ impl HttpStream {
         let vm = self.vm.clone();
         let machine = &mut *vm.machine.borrow_mut();
         match self.live_context(machine) {
-            Some(id) => self.encode(machine, id, response, body),
+            Some(id) => Self::encode(machine, id, response, body),
             None if machine.is_dead() => self.outcome.clone(),
             None => HttpOutcome::Continue {
                 headers: response,
@@ -26,7 +26,7 @@ impl HttpStream {
         }
     }
 
-    fn encode(&mut self, machine: &mut Machine, id: u32, response: Headers, body: &[u8]) -> HttpOutcome {
+    fn encode(machine: &mut Machine, id: u32, response: Headers, body: &[u8]) -> HttpOutcome {
         let Some(http) = machine.host().http(id) else {
             return HttpOutcome::Reset;
         };
@@ -36,7 +36,7 @@ impl HttpStream {
         "via_upstream".clone_into(&mut http.response_details);
         let ends = u32::from(body.is_empty());
         let answer = machine.call(|exports| &exports.response_headers, id, (id, count, ends));
-        let outcome = self.settle_response(machine, id, answer);
+        let outcome = Self::settle_response(machine, id, answer);
         if body.is_empty() || !outcome.is_continue() {
             return outcome;
         }
@@ -45,11 +45,11 @@ impl HttpStream {
         }
         let arguments = (id, abi_size(body), 1);
         let answer = machine.call(|exports| &exports.response_body, id, arguments);
-        self.settle_response(machine, id, answer)
+        Self::settle_response(machine, id, answer)
     }
 
-    fn settle_response(&mut self, machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
-        let http = match self.settle(machine, id, answer) {
+    fn settle_response(machine: &mut Machine, id: u32, answer: Result<Option<u32>, Trap>) -> HttpOutcome {
+        let http = match Self::settle(machine, id, answer) {
             Ok(http) => http,
             Err(outcome) => return outcome,
         };
@@ -65,24 +65,26 @@ impl HttpStream {
     pub fn poll(&mut self) -> &HttpOutcome {
         let vm = self.vm.clone();
         let machine = &mut *vm.machine.borrow_mut();
-        if let Some(id) = self.live_context(machine) {
-            if let Some(end) = self.settle_end(machine, id) {
+        if let Some(end) = self.ended.borrow_mut().take() {
+            self.outcome = end;
+        } else if let Some(id) = self.live_context(machine) {
+            if let Some(end) = Self::settle_end(machine, id) {
                 self.outcome = end;
             } else if machine.host().http(id).is_some_and(|http| http.resumed) {
-                self.outcome = self.resume(machine, id);
+                self.outcome = Self::resume(machine, id);
             }
         }
         &self.outcome
     }
 
     /// Held headers go on, and the body behind them reaches the plugin; a held body goes on as it is.
-    fn resume(&mut self, machine: &mut Machine, id: u32) -> HttpOutcome {
+    fn resume(machine: &mut Machine, id: u32) -> HttpOutcome {
         let Some(http) = machine.host().http(id) else {
             return HttpOutcome::Reset;
         };
         http.resumed = false;
         if std::mem::take(&mut http.request_visible) && http.request_body.is_some() {
-            return self.decode_body(machine, id, b"", false);
+            return Self::decode_body(machine, id, b"", false);
         }
         let body = http.request_body.take().unwrap_or_default();
         HttpOutcome::Continue {
@@ -100,13 +102,8 @@ impl HttpStream {
         let vm = self.vm.clone();
         let machine = &mut *vm.machine.borrow_mut();
         let Some(id) = self.live_context(machine) else { return };
-        if let Some(http) = machine.host().http(id) {
-            http.logging = true;
-            http.request_visible = true;
-            http.response_visible = !http.response.is_empty();
-        }
-        if let Err(trap) = machine.call(|exports| &exports.log, id, id) {
-            self.outcome = self.fail(machine, id, trap);
+        if let Err(trap) = machine.log_request(id) {
+            self.outcome = machine.fail_request(id, trap);
         }
         machine.settle_connections();
     }
@@ -117,12 +114,7 @@ impl HttpStream {
         let vm = self.vm.clone();
         let machine = &mut *vm.machine.borrow_mut();
         let Some(id) = self.live_context(machine) else { return };
-        let done = machine.call(|exports| &exports.done, id, id);
-        if done.is_ok() {
-            // A trap here is remembered as the health of the instance.
-            let _ = machine.call(|exports| &exports.delete, id, id);
-        }
-        machine.forget(id);
+        machine.delete_request(id);
         machine.settle_connections();
     }
 }

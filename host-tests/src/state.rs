@@ -12,10 +12,11 @@ use crate::counters::Counters;
 use crate::delivery::CloseReason;
 use crate::filter_state::FilterState;
 use crate::headers::Headers;
+use crate::http::HttpOutcome;
 use crate::link::Link;
 use crate::metadata::Metadata;
 use crate::metrics::{MetricIds, MetricKind};
-use crate::reply::PluginReply;
+use crate::reply::{PluginReply, ReplyTo};
 
 /// How serious a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +117,7 @@ impl Held {
 
 pub(crate) struct Tcp {
     pub(crate) link: Rc<RefCell<Link>>,
-    /// Whether a data callback was reached: until then no upstream is chosen.
+    /// Whether an upstream is chosen.
     pub(crate) established: bool,
     pub(crate) downstream: Held,
     pub(crate) upstream: Held,
@@ -141,9 +142,19 @@ pub(crate) struct Http {
     pub(crate) response_body: Option<Vec<u8>>,
     pub(crate) response_details: String,
     pub(crate) logging: bool,
+    /// How the plugin ended the request outside of its callbacks, for the handle to find.
+    pub(crate) ended: Rc<RefCell<Option<HttpOutcome>>>,
+    pub(crate) reply_to: ReplyTo,
     pub(crate) reply: Option<PluginReply>,
     pub(crate) reset: bool,
     pub(crate) resumed: bool,
+}
+
+impl Http {
+    /// Whether the head of a response went on to the client.
+    pub(crate) fn response_passed(&self) -> bool {
+        !self.response.is_empty() && !self.response_visible
+    }
 }
 
 impl Host {

@@ -152,8 +152,11 @@ impl TcpStream {
         }
         held.available = true;
         let size = abi_size(&held.bytes);
-        tcp.established = true;
-        self.link.borrow_mut().handshake_done = true;
+        let mut link = self.link.borrow_mut();
+        link.handshake_done = true;
+        link.client_spoke |= matches!(flow, Flow::Downstream);
+        tcp.established |= matches!(flow, Flow::Upstream) || link.facts.connect_mode != ConnectMode::OnDownstreamData;
+        drop(link);
         let arguments = (id, size, u32::from(end_of_stream));
         let answer = match flow {
             Flow::Downstream => machine.call(|exports| &exports.downstream_data, id, arguments),
@@ -180,6 +183,7 @@ impl TcpStream {
             Flow::Upstream => Vec::new(),
         };
         if goes_on {
+            tcp.established = true;
             forwarded.append(&mut flow.of(tcp).bytes);
         }
         let action = if goes_on { Action::Continue } else { Action::Pause };

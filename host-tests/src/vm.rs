@@ -77,7 +77,8 @@ impl Vm {
         HttpStream::open(self.clone(), Rc::new(RefCell::new(Link::new(connection))), request)
     }
 
-    /// Fires the timer of every root context that set one. Says how many had.
+    /// Fires the timer of every root context that set one, those included that were replaced but still have streams.
+    /// Says how many had. Streams that the plugin ends now are over at once: see [`HttpStream::poll`] for theirs.
     ///
     /// # Errors
     /// If the plugin is dead or traps.
@@ -89,6 +90,7 @@ impl Vm {
         for root in &roots {
             machine.call(|exports| &exports.tick, *root, *root)?;
             machine.settle_connections();
+            machine.settle_requests();
         }
         Ok(roots.len())
     }

@@ -3,6 +3,7 @@
 mod http;
 mod pointers;
 mod properties;
+mod revoke;
 mod roots;
 mod shared;
 mod support;

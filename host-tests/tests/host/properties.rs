@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wasm_host::{Certificate, Connection, ListenerDirection, MetadataValue, Node, Request, Vm, VmConfig};
+use wasm_host::{Certificate, ConnectMode, Connection, ListenerDirection, MetadataValue, Node, Request, Vm, VmConfig};
 
 use crate::support::{connection, said, vm, vm_with};
 
@@ -65,6 +65,7 @@ fn full_connection() -> Connection {
         .direction(ListenerDirection::Inbound)
         .listener_metadata("portcullis", "direction", "ingress")
         .dynamic_metadata("tlvs", "e4", "value")
+        .metadata_of_data("rbac", "result", "allowed")
         .filter_state("native.key", b"bytes")
         .filter_state_field("tlv", "e4", b"raw")
         .upstream("reviews", "10.0.0.9:80".parse().expect("an address"))
@@ -116,6 +117,7 @@ fn each_property_is_there_when_envoy_has_it() {
         ("response/headers/x-b", "1", "-----="),
         ("response/code_details", "via_upstream", "-----="),
         ("metadata/filter_metadata/tlvs/e4", "value", "-==---"),
+        ("metadata/filter_metadata/rbac/result", "allowed", "--=---"),
         ("metadata/filter_metadata/jwt/sub", "me", "---==="),
         ("filter_state/native.key", "bytes", "-====="),
         ("filter_state/tlv/e4", "raw", "-====="),
@@ -247,6 +249,49 @@ fn the_source_of_a_request_can_be_forged() {
             "{why}: the network filter is not fooled"
         );
     }
+}
+
+#[test]
+fn an_upstream_is_known_when_the_proxy_has_chosen_it() {
+    let chosen = || connection().upstream("reviews", "10.0.0.9:80".parse().expect("an address"));
+    let rows = [
+        (ConnectMode::Immediate, "10.0.0.9:80", "connected before the data came"),
+        (ConnectMode::OnTlsHandshake, "10.0.0.9:80", "the same"),
+        (
+            ConnectMode::OnDownstreamData,
+            NOT_FOUND,
+            "this very data decides whether to connect",
+        ),
+    ];
+    for (mode, expected, why) in rows {
+        let seen = probe("upstream/address", chosen().connect_mode(mode), Request::get("a", "/"));
+        assert_eq!(
+            (seen["connection"].as_str(), seen["data"].as_str()),
+            (NOT_FOUND, expected),
+            "{why}"
+        );
+    }
+    // The second data finds it in any mode.
+    let vm = vm("property", "upstream\0address");
+    let mut tcp = vm.tcp(chosen().connect_mode(ConnectMode::OnDownstreamData));
+    tcp.new_connection();
+    for expected in [NOT_FOUND, "10.0.0.9:80"] {
+        let _ = said(&vm);
+        tcp.downstream_data(b"x", false);
+        assert_eq!(said(&vm).last().map(String::as_str), Some(expected));
+    }
+}
+
+#[test]
+fn a_witness_of_the_clients_data_says_nothing_before_it() {
+    let vm = vm("property_upstream", "metadata\0filter_metadata\0rbac\0result");
+    let mut tcp = vm.tcp(connection().metadata_of_data("rbac", "result", "allowed"));
+    tcp.new_connection();
+    tcp.upstream_data(b"greeting", false);
+    assert_eq!(said(&vm), [NOT_FOUND], "the server speaks first");
+    tcp.downstream_data(b"x", false);
+    tcp.upstream_data(b"answer", false);
+    assert_eq!(said(&vm), ["00", "allowed"]);
 }
 
 #[test]
