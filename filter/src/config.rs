@@ -1,90 +1,62 @@
-//! The configuration of the plugin: how it reads its listeners, and the policy.
+//! The configuration of the plugin: how it reads its listeners, what it does with what it finds, and the policy.
 
-use policy_core::{Bundle, Scope};
+#[cfg(test)]
+mod schema;
+mod settings;
+
+use policy_core::Bundle;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+
+use crate::{
+    claim::is_trust_domain,
+    path::{Reading, Readings},
+};
+pub(crate) use settings::{
+    CertificateSetting, DestinationSetting, DirectionSetting, IdentitySettings, Revocation, Settings, WorkloadSetting,
+};
+
+#[cfg(test)]
+pub(crate) use settings::NodeMetadata;
 
 /// The version that this plugin reads.
 const VERSION: u32 = 1;
 
+/// The most bytes of a configuration. Its policy must fit into a VM with the one before it, and Envoy gives a VM
+/// 1 GiB; one that does not fit is refused here, before any VM, the same everywhere.
+pub(crate) const MAX_SIZE: usize = 64 << 20;
+
 /// What `on_configure` gets: JSON, as `StringValue` or `BytesValue`. An unknown field is an error.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Configuration<'a> {
+    /// Which format this is.
+    #[cfg_attr(test, schemars(extend("const" = VERSION)))]
     version: u32,
     /// Anything that differs from publication to publication. Envoy does not configure a configuration again while
     /// connections of its time live, so without it an earlier policy that returns is news to new streams only.
     #[serde(default, rename = "revision")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     _revision: Option<IgnoredAny>,
     #[serde(default)]
     direction: DirectionSetting,
     #[serde(default)]
     destination: DestinationSetting,
-    /// Read by the core: its digest is over these very bytes.
+    /// The workload that the proxy serves, if it serves but one.
+    #[serde(default)]
+    workload: Option<WorkloadSetting>,
+    #[serde(default)]
+    identity: IdentitySettings,
+    /// How servers may read a path otherwise; absent, in every way that is on by default. An empty list: in none.
+    #[serde(default)]
+    ambiguous_paths: Option<Vec<Reading>>,
+    #[serde(default)]
+    revocation: Revocation,
+    /// The policy, as it was compiled. Read by the core: its digest is over these very bytes.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     bundle: &'a RawValue,
-}
-
-/// How facts are read, as far as a listener does not say otherwise in its metadata.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Settings {
-    pub(crate) direction: DirectionSetting,
-    pub(crate) destination: DestinationSetting,
-}
-
-/// Whose policies are asked.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DirectionSetting {
-    /// What the direction of the listener says; a listener without one denies.
-    #[default]
-    Listener,
-    Ingress,
-    Egress,
-    Both,
-}
-
-impl DirectionSetting {
-    /// `None` if only the listener knows.
-    pub(crate) fn scope(self) -> Option<Scope> {
-        match self {
-            Self::Listener => None,
-            Self::Ingress => Some(Scope::Ingress),
-            Self::Egress => Some(Scope::Egress),
-            Self::Both => Some(Scope::Both),
-        }
-    }
-
-    pub(crate) fn from_bytes(text: &[u8]) -> Option<Self> {
-        match text {
-            b"listener" => Some(Self::Listener),
-            b"ingress" => Some(Self::Ingress),
-            b"egress" => Some(Self::Egress),
-            b"both" => Some(Self::Both),
-            _ => None,
-        }
-    }
-}
-
-/// What the destination of a connection is.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DestinationSetting {
-    /// The address that the client connected to.
-    #[default]
-    Address,
-    /// The name in `:authority`, because Envoy itself resolves it.
-    Authority,
-}
-
-impl DestinationSetting {
-    pub(crate) fn from_bytes(text: &[u8]) -> Option<Self> {
-        match text {
-            b"address" => Some(Self::Address),
-            b"authority" => Some(Self::Authority),
-            _ => None,
-        }
-    }
 }
 
 impl Configuration<'_> {
@@ -99,6 +71,10 @@ impl Configuration<'_> {
             _revision,
             direction,
             destination,
+            workload,
+            identity,
+            ambiguous_paths,
+            revocation,
             bundle,
         } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if version != VERSION {
@@ -106,8 +82,26 @@ impl Configuration<'_> {
                 "configuration version {version} is not supported, expected {VERSION}"
             ));
         }
+        if workload.is_some() && direction == DirectionSetting::Both {
+            return Err(
+                "`workload`: the proxy of one workload has direction `ingress`, `egress` or `listener`".to_owned(),
+            );
+        }
+        if let Some(domain) = identity.trust_domains.iter().find(|domain| !is_trust_domain(domain)) {
+            return Err(format!(
+                "`identity.trustDomains`: `{domain}` is no trust domain, expected lower-case letters, digits, `.`, `-` and `_`"
+            ));
+        }
         let bundle = Bundle::from_json(bundle.get().as_bytes()).map_err(|error| format!("bundle: {error}"))?;
-        Ok((Settings { direction, destination }, bundle))
+        let settings = Settings {
+            direction,
+            destination,
+            workload,
+            identity,
+            readings: ambiguous_paths.map(Readings::from_iter).unwrap_or_default(),
+            revocation,
+        };
+        Ok((settings, bundle))
     }
 }
 
@@ -121,6 +115,19 @@ mod tests {
         let want = Settings {
             direction: DirectionSetting::Listener,
             destination: DestinationSetting::Address,
+            workload: None,
+            identity: IdentitySettings {
+                certificate: CertificateSetting::Ignored,
+                trust_domains: vec!["cluster.local".into()],
+                filter_state: None,
+                proxy_protocol_tlv: None,
+                peer_metadata: None,
+                trust_peer_metadata: false,
+            },
+            readings: [Reading::Decoded, Reading::Parameters, Reading::Slashes]
+                .into_iter()
+                .collect(),
+            revocation: Revocation::Close,
         };
         assert_eq!(settings, want);
     }
@@ -144,7 +151,7 @@ mod tests {
             let json: Option<DirectionSetting> = serde_json::from_value(word.into()).ok();
             assert_eq!(DirectionSetting::from_bytes(word.as_bytes()), json, "{word}");
         }
-        for word in ["address", "authority", "sni", ""] {
+        for word in ["address", "authority", "upstream", "sni", ""] {
             let json: Option<DestinationSetting> = serde_json::from_value(word.into()).ok();
             assert_eq!(DestinationSetting::from_bytes(word.as_bytes()), json, "{word}");
         }
@@ -176,6 +183,11 @@ mod tests {
                 r#"{"version":1,"direction":"in","bundle":{"version":1}}"#,
                 "unknown variant `in`",
                 "no such direction",
+            ),
+            (
+                r#"{"version":1,"identity":{"trustDomains":["a","spiffe://b"]},"bundle":{"version":1}}"#,
+                "`spiffe://b` is no trust domain",
+                "it would trust nobody",
             ),
             (
                 r#"{"version":1,"version":1,"bundle":{"version":1}}"#,

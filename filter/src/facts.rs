@@ -1,18 +1,24 @@
 //! What the host knows of a connection, and how the network filter hands it to the HTTP filter.
 //!
-//! Only the network filter reads addresses from the host: in an HTTP filter, `source.address` may come from the
-//! client's `X-Forwarded-For`.
+//! Only the network filter reads who is at the ends: in an HTTP filter, `source.address` may come from the client's
+//! `X-Forwarded-For`.
 
-use core::net::{IpAddr, Ipv6Addr};
-use core::str;
+mod encoding;
+mod identity;
+mod listener;
 
-use policy_core::{AddressFacts, Destination, Protocol, Scope, parse_address};
+use core::{net::IpAddr, str};
+
+use policy_core::{AddressFacts, Destination, Protocol, Scope, Workload, parse_address};
 
 use crate::{
-    config::{DestinationSetting, DirectionSetting, Settings},
+    claim::Claim,
+    config::{CertificateSetting, DestinationSetting, DirectionSetting, Settings, WorkloadSetting},
     host::Host,
     report::Refusal,
 };
+pub(crate) use listener::Chain;
+use listener::word;
 
 /// Filter state with the facts of a connection, private to the two filters.
 const STATE: &str = "portcullis_conn";
@@ -20,32 +26,30 @@ const STATE_PROPERTY: &str = "filter_state\0wasm.portcullis_conn";
 
 const SOURCE: &str = "source\0address";
 const DESTINATION: &str = "destination\0address";
-const LISTENER_DIRECTION: &str = "xds\0listener_direction";
-
-/// The keys that a listener may set in its metadata, namespace `portcullis`; all values are strings.
-const DIRECTION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0direction";
-const DESTINATION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0destination";
-const PORT_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0port";
-const PROTOCOL_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0protocol";
-const AUTHENTICATION_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0authentication";
-const TRANSPORT_KEY: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0transport";
+const UPSTREAM: &str = "upstream\0address";
+const NODE_METADATA: &str = "xds\0node\0metadata\0";
 
 /// The destination port of an authority without one, unless the listener says otherwise.
 const HTTP_PORT: u16 = 80;
 
 /// The facts of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ConnectionFacts {
-    /// How they were read. A policy with other settings would have read others, so it must not judge by these.
-    pub(crate) settings: Settings,
+    /// By which settings they were read. A policy with others would have read other facts, so it must not judge by
+    /// these.
+    pub(crate) settings: u64,
     /// Whose policies are asked.
     pub(crate) scope: Scope,
     /// The peer that opened the connection; `None` if the host says that it has none.
     pub(crate) source: Option<IpAddr>,
     pub(crate) destination: ConnectionDestination,
+    /// The workload that the proxy serves, if it serves but one.
+    pub(crate) workload: Option<LocalWorkload>,
     pub(crate) transport: Protocol,
     /// The logical destination port, which may be another than the listener's; for ICMP, the message type.
-    pub(crate) port: u16,
+    pub(crate) port: Option<u16>,
+    /// What is known of the peer beside its address.
+    pub(crate) claim: Option<Claim>,
     /// Whether the peer has proven who it is.
     pub(crate) authenticated: bool,
 }
@@ -56,57 +60,100 @@ pub(crate) enum ConnectionDestination {
     Address(IpAddr),
     /// Each of its requests says so.
     Authority,
+    /// Wherever Envoy sends it, or each of its requests.
+    Upstream,
 }
 
-/// What stands behind the network filter.
+/// The workload that the proxy serves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum LocalWorkload {
+    Endpoint(String),
+    Address(IpAddr),
+}
+
+/// What the connection tells once there are bytes on it, and not before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Chain {
-    /// The HTTP connection manager with the HTTP filter of this plugin, which decides on each request.
-    Http,
-    /// Anything else: what passes here is decided here.
-    Tcp,
+pub(crate) struct Later {
+    certificate: CertificateSetting,
+    /// Whether the destination is the upstream of the connection.
+    upstream: bool,
+}
+
+impl Later {
+    /// Whether there is anything to wait for.
+    pub(crate) fn matters(self) -> bool {
+        self.upstream || self.certificate != CertificateSetting::Ignored
+    }
 }
 
 impl ConnectionFacts {
-    /// Reads what the host knows of the connection whose callback runs.
+    /// Reads what the host knows of the connection whose callback runs, when it is new; and what it will know later.
     ///
     /// A value that is present but not understood is an error, never the default. A source may be
     /// absent; what that means is for the policy to say.
-    pub(crate) fn gather<H: Host>(host: &H, settings: Settings) -> Result<Self, Refusal> {
-        let direction = word(host, DIRECTION_KEY, DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
+    pub(crate) fn gather<H: Host>(host: &H, settings: &Settings) -> Result<(Self, Chain, Later), Refusal> {
+        let chain = Chain::of_listener(host)?;
+        let direction = word(host, "direction", DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
         let scope = direction
             .scope()
-            .or_else(|| listener_scope(host))
+            .or_else(|| listener::scope(host))
             .ok_or(Refusal::UnknownDirection)?;
-        let destination = word(host, DESTINATION_KEY, DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
-        let transport = word(host, TRANSPORT_KEY, |text| str::from_utf8(text).ok()?.parse().ok())?;
-        let port = word(host, PORT_KEY, parse_port)?;
+        let destination = word(host, "destination", DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
+        let transport = word(host, "transport", |text| str::from_utf8(text).ok()?.parse().ok())?;
+        let port = word(host, "port", listener::parse_port)?;
         // Not `connection.mtls`, which is true for certificates that nobody verified, too.
-        let authenticated = word(host, AUTHENTICATION_KEY, |text| (text == b"network").then_some(true))?;
+        let authenticated = word(host, "authentication", |text| (text == b"network").then_some(true))?;
+        let certificate = word(host, "certificate", CertificateSetting::from_bytes)?;
         let source = address(host, SOURCE)?.map(|(address, _)| address);
         let (destination, port) = match destination {
-            DestinationSetting::Authority => (ConnectionDestination::Authority, port.unwrap_or(HTTP_PORT)),
+            DestinationSetting::Authority => (ConnectionDestination::Authority, Some(port.unwrap_or(HTTP_PORT))),
+            DestinationSetting::Upstream => (ConnectionDestination::Upstream, port),
             DestinationSetting::Address => {
                 let (address, bound) = address(host, DESTINATION)?.ok_or(Refusal::UnknownDestination)?;
                 let port = port.or(bound).ok_or(Refusal::UnknownDestination)?;
-                (ConnectionDestination::Address(address), port)
+                (ConnectionDestination::Address(address), Some(port))
             }
         };
-        Ok(Self {
-            settings,
+        let later = Later {
+            certificate: certificate.unwrap_or(settings.identity.certificate),
+            upstream: destination == ConnectionDestination::Upstream && chain == Chain::Tcp,
+        };
+        let facts = Self {
+            settings: settings.of_facts(),
             scope,
             source,
             destination,
+            workload: local_workload(host, settings)?,
             transport: transport.unwrap_or(Protocol::Tcp),
             port,
+            claim: None,
             authenticated: authenticated.unwrap_or(false),
-        })
+        };
+        Ok((facts, chain, later))
+    }
+
+    /// Reads the rest, which must be there by now: who the peer is, and where the connection goes.
+    pub(crate) fn complete<H: Host>(&mut self, host: &H, settings: &Settings, later: Later) -> Result<(), Refusal> {
+        let peer = identity::of_peer(host, &settings.identity, later.certificate)?;
+        self.authenticated |= peer.authenticated;
+        self.claim = peer.claim;
+        if later.upstream {
+            let (address, port) = upstream(host)?.ok_or(Refusal::UnknownDestination)?;
+            self.destination = ConnectionDestination::Address(address);
+            self.port = self.port.or(port);
+        }
+        Ok(())
     }
 
     /// The question for the engine about this destination and port.
-    pub(crate) fn to<'a>(&self, destination: Destination<'a>, port: u16) -> AddressFacts<'a> {
+    pub(crate) fn to<'a>(&'a self, destination: Destination<'a>, port: u16) -> AddressFacts<'a> {
         AddressFacts {
             source: self.source,
+            claim: self.claim.as_ref().map(Claim::for_engine),
+            workload: self.workload.as_ref().map(|workload| match workload {
+                LocalWorkload::Endpoint(name) => Workload::Endpoint(name),
+                LocalWorkload::Address(address) => Workload::Address(*address),
+            }),
             destination,
             protocol: self.transport,
             port,
@@ -114,17 +161,17 @@ impl ConnectionFacts {
         }
     }
 
-    /// Hands the facts to the HTTP filter. If that fails, it has none, and denies.
+    /// Makes the facts visible to the HTTP filter. Should that fail, it has none, and denies.
     pub(crate) fn hand_over<H: Host>(&self, host: &H) {
-        let _ = host.set_state(STATE, &self.encode());
+        let _ = host.set_state(STATE, &encoding::encode(self));
     }
 
     /// What the network filter handed over, for a policy with these settings.
     ///
     /// There is nothing if it did not run on this connection, and nothing of use if it had other settings.
-    pub(crate) fn take_over<H: Host>(host: &H, settings: Settings) -> Result<Self, Refusal> {
+    pub(crate) fn take_over<H: Host>(host: &H, settings: u64) -> Result<Self, Refusal> {
         let bytes = host.property(STATE_PROPERTY).ok().flatten();
-        let facts = bytes.and_then(|bytes| Self::decode(&bytes));
+        let facts = bytes.and_then(|bytes| encoding::decode(&bytes));
         let facts = facts.ok_or(Refusal::NoConnectionFacts)?;
         if facts.settings == settings {
             Ok(facts)
@@ -132,100 +179,13 @@ impl ConnectionFacts {
             Err(Refusal::OutdatedConnectionFacts)
         }
     }
-
-    /// Version, settings (direction, destination), scope, transport, port (most significant byte first),
-    /// authenticated, source, destination; see [`encode_address`].
-    fn encode(&self) -> [u8; SIZE] {
-        let [port_high, port_low] = self.port.to_be_bytes();
-        let destination = match self.destination {
-            ConnectionDestination::Address(address) => Some(address),
-            ConnectionDestination::Authority => None,
-        };
-        let mut bytes = [0; SIZE];
-        let head = [
-            VERSION,
-            position(&DIRECTIONS, &self.settings.direction),
-            position(&DESTINATIONS, &self.settings.destination),
-            position(&SCOPES, &self.scope),
-            position(&TRANSPORTS, &self.transport),
-            port_high,
-            port_low,
-            u8::from(self.authenticated),
-        ];
-        let fields = head
-            .into_iter()
-            .chain(encode_address(self.source))
-            .chain(encode_address(destination));
-        bytes.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; SIZE] = bytes.try_into().ok()?;
-        let (head, addresses) = bytes.split_first_chunk::<HEAD_SIZE>()?;
-        let (source, destination) = addresses.split_first_chunk::<ADDRESS_SIZE>()?;
-        let [
-            version,
-            direction,
-            resolved,
-            scope,
-            transport,
-            port_high,
-            port_low,
-            authenticated,
-        ] = *head;
-        if version != VERSION {
-            return None;
-        }
-        let settings = Settings {
-            direction: *DIRECTIONS.get(usize::from(direction))?,
-            destination: *DESTINATIONS.get(usize::from(resolved))?,
-        };
-        let destination = decode_address(destination.try_into().ok()?)?;
-        Some(Self {
-            settings,
-            scope: *SCOPES.get(usize::from(scope))?,
-            source: decode_address(source)?,
-            destination: destination.map_or(ConnectionDestination::Authority, ConnectionDestination::Address),
-            transport: *TRANSPORTS.get(usize::from(transport))?,
-            port: u16::from_be_bytes([port_high, port_low]),
-            authenticated: match authenticated {
-                0 => false,
-                1 => true,
-                _ => return None,
-            },
-        })
-    }
 }
 
-impl Chain {
-    /// What the listener says; without a word it is taken for a chain where nobody looks at requests.
-    pub(crate) fn of_listener<H: Host>(host: &H) -> Result<Self, Refusal> {
-        let chain = |text: &[u8]| match text {
-            b"http" => Some(Self::Http),
-            b"tcp" => Some(Self::Tcp),
-            _ => None,
-        };
-        Ok(word(host, PROTOCOL_KEY, chain)?.unwrap_or(Self::Tcp))
-    }
-}
-
-/// A value of the listener's metadata; `None` if it is absent.
-fn word<H: Host, T>(host: &H, key: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Refusal> {
-    match host.property(key) {
-        Ok(None) => Ok(None),
-        Ok(Some(text)) => parse(&text).map(Some).ok_or(Refusal::BadListenerMetadata),
-        Err(_) => Err(Refusal::BadListenerMetadata),
-    }
-}
-
-/// Inbound traffic arrives at its destination, outbound traffic leaves its source.
-fn listener_scope<H: Host>(host: &H) -> Option<Scope> {
-    let value = host.property(LISTENER_DIRECTION).ok()??;
-    match i64::from_le_bytes(value.try_into().ok()?) {
-        1 => Some(Scope::Ingress),
-        2 => Some(Scope::Egress),
-        _ => None,
+/// The address of the upstream that Envoy chose; `None` as long as it has not.
+pub(crate) fn upstream<H: Host>(host: &H) -> Result<Option<(IpAddr, Option<u16>)>, Refusal> {
+    match host.property(UPSTREAM) {
+        Ok(Some(text)) if text.is_empty() => Ok(None),
+        _ => address(host, UPSTREAM),
     }
 }
 
@@ -239,62 +199,22 @@ fn address<H: Host>(host: &H, property: &str) -> Result<Option<(IpAddr, Option<u
     }
 }
 
-fn parse_port(text: &[u8]) -> Option<u16> {
-    let text = str::from_utf8(text).ok()?;
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
-const VERSION: u8 = 3;
-const DIRECTIONS: [DirectionSetting; 4] = [
-    DirectionSetting::Listener,
-    DirectionSetting::Ingress,
-    DirectionSetting::Egress,
-    DirectionSetting::Both,
-];
-const DESTINATIONS: [DestinationSetting; 2] = [DestinationSetting::Address, DestinationSetting::Authority];
-const SCOPES: [Scope; 3] = [Scope::Ingress, Scope::Egress, Scope::Both];
-const TRANSPORTS: [Protocol; 5] = [
-    Protocol::Tcp,
-    Protocol::Udp,
-    Protocol::Sctp,
-    Protocol::Icmp,
-    Protocol::IcmpV6,
-];
-/// One byte that says whether there is an address, then the address in its IPv6 form.
-const ADDRESS_SIZE: usize = 17;
-/// What comes before the addresses.
-const HEAD_SIZE: usize = 8;
-const SIZE: usize = HEAD_SIZE + 2 * ADDRESS_SIZE;
-
-/// The position in a list, which no list above lets exceed a byte; a value that is in no list would not be decoded.
-fn position<T: PartialEq>(list: &[T], value: &T) -> u8 {
-    list.iter()
-        .position(|other| other == value)
-        .and_then(|at| u8::try_from(at).ok())
-        .unwrap_or(u8::MAX)
-}
-
-fn encode_address(address: Option<IpAddr>) -> impl Iterator<Item = u8> {
-    let v6 = match address {
-        None => Ipv6Addr::UNSPECIFIED,
-        Some(IpAddr::V4(v4)) => v4.to_ipv6_mapped(),
-        Some(IpAddr::V6(v6)) => v6,
+fn local_workload<H: Host>(host: &H, settings: &Settings) -> Result<Option<LocalWorkload>, Refusal> {
+    let node = |key: &str| {
+        let value = host.property(&format!("{NODE_METADATA}{key}")).ok().flatten()?;
+        String::from_utf8(value).ok().filter(|value| !value.is_empty())
     };
-    core::iter::once(u8::from(address.is_some())).chain(v6.octets())
-}
-
-/// The outer `None` is for bytes that [`encode_address`] does not make.
-fn decode_address(bytes: &[u8; ADDRESS_SIZE]) -> Option<Option<IpAddr>> {
-    let (present, octets) = bytes.split_first()?;
-    let octets: [u8; 16] = octets.try_into().ok()?;
-    match present {
-        0 => Some(None),
-        1 => Some(Some(IpAddr::V6(octets.into()).to_canonical())),
-        _ => None,
-    }
+    Ok(match &settings.workload {
+        None => None,
+        Some(WorkloadSetting::Endpoint(name)) => Some(LocalWorkload::Endpoint(name.clone())),
+        Some(WorkloadSetting::Address(address)) => Some(LocalWorkload::Address(*address)),
+        Some(WorkloadSetting::NodeMetadata(keys)) => {
+            let (namespace, name) = node(&keys.namespace)
+                .zip(node(&keys.name))
+                .ok_or(Refusal::UnknownWorkload)?;
+            Some(LocalWorkload::Endpoint(format!("{namespace}/{name}")))
+        }
+    })
 }
 
 #[cfg(test)]

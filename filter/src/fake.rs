@@ -1,17 +1,17 @@
 //! A host for tests: it serves what it was given and remembers what it was told, whatever the order of the calls.
 
+mod plugin;
+mod policies;
+
 use core::cell::{Cell, RefCell};
 use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
-    config::Configuration,
     headers::{self, Headers},
-    host::{Action, Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
-    http::HttpFilter,
-    root::Root,
-    stream::NetworkFilter,
-    vm::Vm,
+    host::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
 };
+pub(crate) use plugin::{Plugin, ROOT};
+pub(crate) use policies::{anybody, configuration, ingress, with_policies, without_policies};
 
 /// Status of a host that does not do what it is asked.
 const INTERNAL_FAILURE: HostError = HostError(10);
@@ -53,6 +53,14 @@ pub(crate) struct World {
     pub(crate) reply: RefCell<Option<Reply>>,
     pub(crate) closed: RefCell<Vec<Stream>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
+    /// How often the host calls back; 0 is never.
+    pub(crate) tick: Cell<u32>,
+    /// Whether the host cannot call back.
+    pub(crate) never_ticks: Cell<bool>,
+    /// On whose behalf the plugin acted, one after the other.
+    pub(crate) acted_for: RefCell<Vec<u32>>,
+    /// Contexts that the host does not know.
+    pub(crate) gone: RefCell<Vec<u32>>,
     metrics: RefCell<Vec<(String, u64)>>,
 }
 
@@ -74,6 +82,24 @@ impl World {
         self.properties
             .borrow_mut()
             .insert(path.replace('.', "\0"), value.as_ref().to_vec());
+    }
+
+    /// Makes a property whose path has its zero bytes, and dots in its parts.
+    pub(crate) fn set_path(&self, path: &str, value: impl AsRef<[u8]>) {
+        self.properties
+            .borrow_mut()
+            .insert(path.to_owned(), value.as_ref().to_vec());
+    }
+
+    /// The peer presents this certificate, and a native filter testifies that it was verified, or denies it.
+    pub(crate) fn certificate(&self, pem: &str, verified: bool) {
+        self.set("connection.mtls", [1]);
+        self.set("connection.peer_certificate", pem);
+        let testimony = if verified { "allowed" } else { "denied" };
+        self.set_path(
+            "metadata\0filter_metadata\0envoy.filters.network.rbac\0portcullis_shadow_engine_result",
+            testimony,
+        );
     }
 
     pub(crate) fn unset(&self, path: &str) {
@@ -234,138 +260,23 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn tick_every(&self, milliseconds: u32) -> Result<(), HostError> {
+        if self.0.never_ticks.get() {
+            return Err(INTERNAL_FAILURE);
+        }
+        self.0.tick.set(milliseconds);
+        Ok(())
+    }
+
+    fn act_for(&self, context: u32) -> Result<(), HostError> {
+        if self.0.gone.borrow().contains(&context) {
+            return Err(INTERNAL_FAILURE);
+        }
+        self.0.acted_for.borrow_mut().push(context);
+        Ok(())
+    }
+
     fn log(&self, level: Level, message: &str) {
         self.0.logs.borrow_mut().push((level, message.to_owned()));
     }
-}
-
-/// The plugin in one VM, with the streams that a test opens.
-pub(crate) struct Plugin {
-    pub(crate) world: Rc<World>,
-    pub(crate) vm: Rc<Vm<FakeHost>>,
-    pub(crate) root: Root<FakeHost>,
-}
-
-impl Plugin {
-    /// A VM whose plugin has no configuration yet.
-    pub(crate) fn unconfigured() -> Self {
-        let world = Rc::new(World::default());
-        world.set("plugin_root_id", "portcullis");
-        world.set("plugin_name", "portcullis");
-        let vm = Rc::new(Vm::new(FakeHost(Rc::clone(&world))));
-        let root = Root::new(Rc::clone(&vm));
-        Self { world, vm, root }
-    }
-
-    pub(crate) fn new(configuration: &str) -> Self {
-        let plugin = Self::unconfigured();
-        assert!(plugin.configure(configuration), "{:?}", plugin.world.logs);
-        plugin
-    }
-
-    /// What the plugin answers to this configuration.
-    pub(crate) fn configure(&self, configuration: impl AsRef<[u8]>) -> bool {
-        *self.world.configuration.borrow_mut() = configuration.as_ref().to_vec();
-        self.root.configure(configuration.as_ref().len())
-    }
-
-    /// A connection between two addresses; the filter state of the last one is forgotten.
-    pub(crate) fn connect(&self, source: &str, destination: &str) -> (NetworkFilter<FakeHost>, Action) {
-        self.world
-            .properties
-            .borrow_mut()
-            .retain(|path, _| !path.starts_with("filter_state"));
-        self.world.set("source.address", source);
-        self.world.set("destination.address", destination);
-        let mut filter = self.root.network_filter();
-        let action = filter.new_connection();
-        (filter, action)
-    }
-
-    /// A request on the last connection.
-    pub(crate) fn request(&self, headers: &[(&[u8], &[u8])]) -> (HttpFilter<FakeHost>, Action) {
-        *self.world.headers.borrow_mut() = headers::encode(headers);
-        self.world.header_reads.set(0);
-        *self.world.reply.borrow_mut() = None;
-        self.world.set_state("portcullis_http", None);
-        let mut filter = self.root.http_filter();
-        let action = filter.request_headers();
-        (filter, action)
-    }
-
-    pub(crate) fn get(&self, authority: &str, path: &str) -> Action {
-        self.request(&[
-            (b":method", b"GET"),
-            (b":path", path.as_bytes()),
-            (b":authority", authority.as_bytes()),
-        ])
-        .1
-    }
-}
-
-/// A world of two pods in `empire` (tiefighter 10.0.0.2, deathstar 10.0.0.1) and one in `rebels` (xwing 10.0.0.3).
-/// On port 80 the deathstar lets in its namespace, on port 8080 it lets in everybody, but only to `GET /metrics`;
-/// the tiefighter may go to the deathstar and, by name, to `cilium.io`.
-pub(crate) fn configuration(settings: &str) -> String {
-    let deathstar = r#"{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"deathstar","rules":[
-        {"path":"spec","subject":0,"defaultDeny":{"ingress":true,"egress":false},"ingress":[
-          {"peers":{"oneOf":[{"selector":1}]},
-           "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]},
-          {"peers":"any",
-           "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[8080,8080]}}}],
-                     "rules":{"http":[{"method":"GET","path":"/metrics","headers":[]},
-                                      {"path":"/exhaust","headers":[{"name":"x-force","value":"true"}]}]}}]},
-          {"peers":"any","ports":[{"ports":[{"icmp":{"family":"IPv4","type":8}}]}]}]}]}"#;
-    let tiefighter = r#"{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"tiefighter","rules":[
-        {"path":"spec","subject":2,"defaultDeny":{"ingress":false,"egress":true},"egress":[
-          {"peers":{"oneOf":[{"selector":0}]}},
-          {"peers":{"oneOf":[{"matchName":"cilium.io."}]},
-           "ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[80,80]}}}]}]}]}]}"#;
-    with_policies(settings, &[deathstar, tiefighter])
-}
-
-/// The same world without policies, where everything is allowed.
-pub(crate) fn without_policies(settings: &str) -> String {
-    with_policies(settings, &[])
-}
-
-/// The same world with a policy for each of these lists of elements: what the deathstar lets in.
-pub(crate) fn ingress(settings: &str, elements: &[&str]) -> String {
-    let policies: Vec<String> = elements
-        .iter()
-        .enumerate()
-        .map(|(n, elements)| {
-            format!(
-                r#"{{"kind":"CiliumNetworkPolicy","namespace":"empire","name":"p{n}","rules":[
-                {{"path":"spec","subject":0,"defaultDeny":{{"ingress":true,"egress":false}},"ingress":[{elements}]}}]}}"#
-            )
-        })
-        .collect();
-    with_policies(settings, &policies.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// An element: any peer may come to this TCP port, with these further members of the port rule.
-pub(crate) fn anybody(port: u16, members: &str) -> String {
-    format!(
-        r#"{{"peers":"any","ports":[{{"ports":[{{"port":{{"protocol":"TCP","numbers":{{"range":[{port},{port}]}}}}}}]{members}}}]}}"#
-    )
-}
-
-/// The same world with these policies.
-pub(crate) fn with_policies(settings: &str, policies: &[&str]) -> String {
-    let policies = policies.join(",");
-    let configuration = format!(
-        r#"{{"version":1,{settings}"bundle":{{"version":1,
-      "selectors":[[{{"equals":{{"key":"any:app","value":"deathstar"}}}}],[{{"equals":{{"key":"any:ns","value":"empire"}}}}],
-                   [{{"equals":{{"key":"any:app","value":"tiefighter"}}}}]],
-      "policies":[{policies}],
-      "identities":[{{"labels":["k8s:app=deathstar","k8s:ns=empire"]}},{{"labels":["k8s:app=tiefighter","k8s:ns=empire"]}},
-                    {{"labels":["k8s:app=xwing","k8s:ns=rebels"]}}],
-      "endpoints":[{{"name":"empire/deathstar","identity":0,"addresses":["10.0.0.1"]}},
-                   {{"name":"empire/tiefighter","identity":1,"addresses":["10.0.0.2"]}},
-                   {{"name":"rebels/xwing","identity":2,"addresses":["10.0.0.3"]}}]}}}}"#
-    );
-    let parsed = Configuration::parse(configuration.as_bytes());
-    assert!(parsed.is_ok(), "{:?} of {configuration}", parsed.err());
-    configuration
 }

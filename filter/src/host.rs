@@ -104,6 +104,10 @@ pub(crate) trait Host {
     fn increment_metric(&self, id: u32, by: i64) -> Result<(), HostError>;
     /// Sets a gauge.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), HostError>;
+    /// Calls `on_tick` so often from now on; never, for 0.
+    fn tick_every(&self, milliseconds: u32) -> Result<(), HostError>;
+    /// What follows is on behalf of this stream or root context, until the callback returns.
+    fn act_for(&self, context: u32) -> Result<(), HostError>;
     /// Writes a line to the log. A line that is lost does not matter.
     fn log(&self, level: Level, message: &str);
 }
@@ -118,7 +122,7 @@ pub(crate) fn start() {
     std::panic::set_hook(Box::new(|panic| vm::log_panic(&Envoy, panic)));
     #[cfg(all(target_arch = "wasm32", panic = "unwind"))]
     std::alloc::set_alloc_error_hook(vm::out_of_memory);
-    proxy_wasm::set_root_context(|_| Box::new(Root::new(VM.with(Rc::clone))));
+    proxy_wasm::set_root_context(|id| Box::new(Root::new(VM.with(Rc::clone), id)));
 }
 
 impl From<Action> for SdkAction {
@@ -137,6 +141,10 @@ impl RootContext for Root<Envoy> {
         self.configure(size)
     }
 
+    fn on_tick(&mut self) {
+        self.tick();
+    }
+
     fn get_type(&self) -> Option<ContextType> {
         Some(if self.is_http_stream() {
             ContextType::HttpContext
@@ -145,12 +153,12 @@ impl RootContext for Root<Envoy> {
         })
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(self.http_filter()))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(self.http_filter(id)))
     }
 
-    fn create_stream_context(&self, _id: u32) -> Option<Box<dyn StreamContext>> {
-        Some(Box::new(self.network_filter()))
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(self.network_filter(id)))
     }
 }
 

@@ -1,122 +1,167 @@
 //! The HTTP filter: decides on each request, with what the network filter knows of its connection.
 
-use core::mem;
+mod answer;
+
+use core::{cell::RefCell, mem};
 use std::rc::Rc;
 
-use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Scope};
+use policy_core::Scope;
 
 use crate::{
-    authority, changes,
-    facts::{ConnectionDestination, ConnectionFacts},
+    changes,
+    config::Revocation,
+    facts::ConnectionFacts,
     headers::Headers,
     host::{Action, Host, LocalReply, Stream},
+    live::Open,
     metrics::Layer,
-    path,
-    policy::{Asked, Current, Policy},
-    report::{HTTP_GUARD, Outcome, Refusal, tell_guard},
-    sni::server_name,
+    policy::{Current, Plugin, Policy},
+    report::{HTTP_GUARD, Outcome, Refusal, Word, tell_guard},
     vm::Vm,
 };
+use answer::{Answer, Position, Question, answer};
 
 const FORBIDDEN: u32 = 403;
 const PERMISSION_DENIED: i32 = 7;
 const BODY: &[u8] = b"Access denied\r\n";
 
-/// What the policy says to a request.
-struct Answer {
-    outcome: Outcome,
-    /// Empty unless the request is allowed.
-    changes: Vec<HeaderChange>,
+/// One request, as the host holds it.
+pub(crate) struct HttpFilter<H: Host> {
+    id: u32,
+    request: Rc<Request<H>>,
 }
 
-/// One request.
-pub(crate) struct HttpFilter<H> {
+struct Request<H> {
     vm: Rc<Vm<H>>,
     /// What is in force; given back once it was asked, or a long request would keep its policy in memory. To ask it
     /// twice is to find none, which is a denial.
-    current: Current,
-    state: State,
+    current: RefCell<Current>,
+    /// What tells of newer policies; `None` if it was never configured.
+    plugin: Option<Rc<Plugin>>,
+    state: RefCell<State>,
 }
 
-#[derive(Clone, Copy)]
 enum State {
     New,
-    Allowed,
+    /// By the policy of this generation.
+    Allowed {
+        question: Rc<Question>,
+        generation: u64,
+    },
     Refused,
 }
 
-impl<H: Host> HttpFilter<H> {
-    pub(crate) fn new(vm: Rc<Vm<H>>, current: Current) -> Self {
-        Self {
+impl<H: Host + 'static> HttpFilter<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
+        let request = Rc::new(Request {
             vm,
-            current,
-            state: State::New,
-        }
+            current: RefCell::new(current),
+            plugin,
+            state: RefCell::new(State::New),
+        });
+        let open: Rc<dyn Open> = Rc::<Request<H>>::clone(&request);
+        request.vm.live.add(id, Rc::downgrade(&open));
+        Self { id, request }
     }
 
     /// Decides on the request.
     pub(crate) fn request_headers(&mut self) -> Action {
-        self.shielded(Self::decide)
+        self.request.shielded(Request::decide)
     }
 
     /// Body and trailers pass if the headers did. They must not do so otherwise: going on with a later part of a
     /// request would release its headers, too.
     pub(crate) fn rest_of_request(&mut self) -> Action {
-        match self.state {
-            State::Allowed => Action::Continue,
-            State::Refused => Action::Pause,
-            // A host that skips the first callback does not get around the policy.
-            State::New => self.shielded(Self::decide),
+        match *self.request.state.borrow() {
+            State::Allowed { .. } => return Action::Continue,
+            State::Refused => return Action::Pause,
+            State::New => {}
+        }
+        // A host that skips the first callback does not get around the policy.
+        self.request.shielded(Request::decide)
+    }
+}
+
+impl<H: Host> Drop for HttpFilter<H> {
+    fn drop(&mut self) {
+        self.request.vm.live.remove(self.id);
+    }
+}
+
+impl<H: Host> Open for Request<H> {
+    fn is_outdated(&self) -> bool {
+        let newest = || self.plugin.as_ref().and_then(|plugin| plugin.latest());
+        match &*self.state.borrow() {
+            State::Allowed { generation, .. } => newest().is_some_and(|policy| policy.generation != *generation),
+            State::New | State::Refused => false,
         }
     }
 
-    fn shielded(&mut self, body: impl FnOnce(&mut Self) -> Action) -> Action {
-        let vm = Rc::clone(&self.vm);
-        vm.shield(|| body(self)).unwrap_or_else(|| {
-            self.state = State::Refused;
-            vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
+    fn judge_again(&self) {
+        self.shielded(Self::decide_again);
+    }
+}
+
+impl<H: Host> Request<H> {
+    fn shielded(&self, body: impl FnOnce(&Self) -> Action) -> Action {
+        self.vm.shield(|| body(self)).unwrap_or_else(|| {
+            self.state.replace(State::Refused);
+            self.vm
+                .shield(|| self.refuse(None, HTTP_GUARD, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
 
-    fn decide(&mut self) -> Action {
+    fn decide(&self) -> Action {
         #[cfg(feature = "fault-injection")]
         fault::inject(&self.vm.host);
-        let (scope, Answer { outcome, changes }) = match self.facts_and_answer() {
-            Ok((scope, answer)) => (Some(scope), answer),
-            Err(refusal) => (None, refusal.into()),
+        let current = mem::take(&mut *self.current.borrow_mut());
+        let (policy, question) = match self.question(&current) {
+            Ok(asked) => asked,
+            Err(refusal) => return self.refuse(None, HTTP_GUARD, &refusal.into()),
         };
+        let Answer { outcome, changes } = answer(&self.vm.host, policy, &question);
         let outcome = match changes::apply(&self.vm.host, &changes, outcome.rule()) {
             Ok(()) => outcome,
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
-            self.allow(scope, &outcome)
+            self.allow(question, policy.generation, &outcome)
         } else {
-            self.refuse(scope, &outcome)
+            self.refuse(Some(question.facts.scope), question.position.guard(), &outcome)
         }
     }
 
-    fn facts_and_answer(&mut self) -> Result<(Scope, Answer), Refusal> {
-        let current = mem::take(&mut self.current);
+    /// The headers are fetched once, whether or not they matter now: a later policy may look at them, and the host will
+    /// not have them any more.
+    fn question<'a>(&self, current: &'a Current) -> Result<(&'a Policy, Question), Refusal> {
+        let host = &self.vm.host;
         let policy = current.policy()?;
-        let facts = ConnectionFacts::take_over(&self.vm.host, policy.settings)?;
-        Ok((facts.scope, answer(&self.vm.host, policy, &facts)))
+        let facts = ConnectionFacts::take_over(host, policy.fact_settings)?;
+        let question = Question {
+            position: Position::of(host, &facts)?,
+            headers: host.request_headers().ok().and_then(Headers::new),
+            facts,
+        };
+        Ok((policy, question))
     }
 
-    fn allow(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+    fn allow(&self, question: Question, generation: u64, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         outcome.show(host);
-        tell_guard(host, HTTP_GUARD, true);
-        self.vm.metrics.count_verdict(host, scope, Layer::L7, true);
-        self.state = State::Allowed;
+        tell_guard(host, question.position.guard(), Word::Allow);
+        self.vm
+            .metrics
+            .count_verdict(host, Some(question.facts.scope), Layer::L7, true);
+        let question = Rc::new(question);
+        self.state.replace(State::Allowed { question, generation });
         Action::Continue
     }
 
-    fn refuse(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+    fn refuse(&self, scope: Option<Scope>, guard: &str, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        self.state = State::Refused;
-        tell_guard(host, HTTP_GUARD, false);
+        self.state.replace(State::Refused);
+        tell_guard(host, guard, Word::Deny);
         outcome.show(host);
         let reply = LocalReply {
             status: FORBIDDEN,
@@ -131,75 +176,39 @@ impl<H: Host> HttpFilter<H> {
         self.vm.metrics.count_verdict(host, scope, Layer::L7, false);
         Action::Pause
     }
-}
 
-impl<T: Into<Outcome>> From<T> for Answer {
-    fn from(outcome: T) -> Self {
-        Self {
-            outcome: outcome.into(),
-            changes: Vec::new(),
-        }
-    }
-}
-
-/// What the policy says to the request. Its headers are fetched once, and only if they matter: that is the most
-/// expensive thing to ask of the host.
-fn answer<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts) -> Answer {
-    match facts.destination {
-        ConnectionDestination::Address(address) => {
-            let asked = policy.admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
-            if looks_at_requests(&asked) {
-                with_headers(host, |headers| judge(host, &asked, headers))
-            } else {
-                // The same for every request, so it may as well be one without anything.
-                let server_name = server_name(host, &asked);
-                asked.request(server_name.as_deref(), &HttpRequest::default()).into()
+    /// Asks the newest policy about a request that an earlier one allowed, and that is not over.
+    fn decide_again(&self) -> Action {
+        let question = match &*self.state.borrow() {
+            State::Allowed { question, .. } => Rc::clone(question),
+            State::New | State::Refused => return Action::Pause,
+        };
+        let Some(policy) = self.plugin.as_ref().and_then(|plugin| plugin.latest()) else {
+            return Action::Continue;
+        };
+        let outcome = if policy.fact_settings == question.facts.settings {
+            answer(&self.vm.host, &policy, &question).outcome
+        } else {
+            Refusal::OutdatedConnectionFacts.into()
+        };
+        if !outcome.allows() {
+            self.vm.metrics.count_revocation(&self.vm.host, Layer::L7);
+            if policy.settings.revocation == Revocation::Close {
+                return self.refuse(Some(question.facts.scope), question.position.guard(), &outcome);
             }
         }
-        ConnectionDestination::Authority => with_headers(host, |headers| {
-            let Some((destination, port)) = headers.authority().and_then(|text| authority::parse(text, facts.port))
-            else {
-                return Refusal::BadAuthority.into();
-            };
-            let asked = policy.admit(&facts.to(destination, port), facts.scope);
-            judge(host, &asked, headers)
-        }),
-    }
-}
-
-fn looks_at_requests(asked: &Asked) -> bool {
-    asked.inspects_http() || asked.changes_headers()
-}
-
-/// Where rules look at requests, they must see what the server will see.
-fn judge<H: Host>(host: &H, asked: &Asked, headers: &Headers) -> Answer {
-    if looks_at_requests(asked) && headers.path().is_some_and(path::is_ambiguous) {
-        return Refusal::AmbiguousPath.into();
-    }
-    let server_name = server_name(host, asked);
-    let verdict = asked.request(server_name.as_deref(), headers);
-    let changes = if verdict.allows() && asked.changes_headers() {
-        asked.header_changes(headers)
-    } else {
-        Vec::new()
-    };
-    Answer {
-        outcome: verdict.into(),
-        changes,
-    }
-}
-
-fn with_headers<H: Host>(host: &H, decide: impl FnOnce(&Headers) -> Answer) -> Answer {
-    match host.request_headers().ok().and_then(Headers::new) {
-        Some(headers) => decide(&headers),
-        None => Refusal::NoHeaders.into(),
+        let generation = policy.generation;
+        self.state.replace(State::Allowed { question, generation });
+        Action::Continue
     }
 }
 
 /// A panic on demand, for the tests that show that it becomes a denial.
 #[cfg(feature = "fault-injection")]
 mod fault {
-    use super::{Headers, Host, HttpFacts};
+    use policy_core::HttpFacts;
+
+    use super::{Headers, Host};
 
     #[expect(clippy::panic, reason = "panicking is what this is for")]
     pub(super) fn inject<H: Host>(host: &H) {

@@ -25,7 +25,9 @@
 #![cfg_attr(all(target_arch = "wasm32", panic = "unwind"), feature(alloc_error_hook))]
 
 mod authority;
+mod certificate;
 mod changes;
+mod claim;
 mod config;
 mod facts;
 #[cfg(test)]
@@ -33,6 +35,7 @@ mod fake;
 mod headers;
 mod host;
 mod http;
+mod live;
 mod metrics;
 mod path;
 mod policy;

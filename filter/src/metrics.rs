@@ -14,11 +14,22 @@ pub(crate) enum Layer {
     L7,
 }
 
+impl Layer {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::L4 => "l4",
+            Self::L7 => "l7",
+        }
+    }
+}
+
 /// The ids of the metrics of this VM, each asked for when it is first needed.
 #[derive(Default)]
 pub(crate) struct Metrics {
     /// By whose policy was asked (nobody knows, ingress, egress, both), layer and verdict.
     verdicts: [[[Id; 2]; 2]; 4],
+    /// By layer.
+    revocations: [Id; 2],
     panics: Id,
     rejections: Id,
     generation: Id,
@@ -55,15 +66,26 @@ impl Metrics {
             Some(Scope::Both) => (both, "both"),
         };
         let [l4, l7] = by_layer;
-        let (by_verdict, layer) = match layer {
-            Layer::L4 => (l4, "l4"),
-            Layer::L7 => (l7, "l7"),
+        let by_verdict = match layer {
+            Layer::L4 => l4,
+            Layer::L7 => l7,
         };
+        let layer = layer.as_str();
         let [allow, deny] = by_verdict;
         let (id, verdict) = if allows { (allow, "allow") } else { (deny, "deny") };
         id.increment(host, || {
             format!("portcullis_requests_total.dir.{direction}.layer.{layer}.verdict.{verdict}")
         });
+    }
+
+    /// Counts what was open and is no longer allowed.
+    pub(crate) fn count_revocation<H: Host>(&self, host: &H, layer: Layer) {
+        let [l4, l7] = &self.revocations;
+        let id = match layer {
+            Layer::L4 => l4,
+            Layer::L7 => l7,
+        };
+        id.increment(host, || format!("portcullis_revoked_total.layer.{}", layer.as_str()));
     }
 
     /// Counts a panic that was caught.

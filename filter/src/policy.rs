@@ -14,9 +14,9 @@ mod conflict;
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use policy_core::{AddressFacts, Bundle, BundleError, Decision, Engine, Scope};
+use policy_core::{AddressFacts, Bundle, BundleError, Decision, Destination, Engine, Reason, Scope};
 
-use crate::{config::Settings, report::Refusal};
+use crate::{config::Settings, facts::ConnectionFacts, report::Refusal};
 pub(crate) use asked::Asked;
 use conflict::Conflict;
 
@@ -25,6 +25,8 @@ use conflict::Conflict;
 pub(crate) struct Policy {
     pub(crate) engine: Rc<Engine>,
     pub(crate) settings: Settings,
+    /// By which settings it reads facts, see [`Settings::of_facts`].
+    pub(crate) fact_settings: u64,
     /// Tells it from every other policy of this VM.
     pub(crate) generation: u64,
     /// The endpoints whose policies contradict each other.
@@ -41,6 +43,15 @@ impl Policy {
             return admission.into();
         }
         conflict::resolve(&self.engine, &self.earlier, facts, admission)
+    }
+
+    /// Why nobody's policy can be asked about what the source of a connection does, wherever it goes; `None` if
+    /// somebody's can.
+    pub(crate) fn source_problem(&self, facts: &ConnectionFacts) -> Option<Reason> {
+        let nowhere = facts.to(Destination::Unknown, 0);
+        let reason = self.engine.admit(&nowhere, Scope::Egress).verdict().reason;
+        let unknown = reason == Reason::UnknownSubject && facts.scope != Scope::Ingress;
+        (unknown || reason == Reason::ContradictingIdentity).then_some(reason)
     }
 
     /// The engines that the next policy may fall back on, newest first.
@@ -161,6 +172,7 @@ impl Store {
         };
         let policy = Rc::new(Policy {
             engine,
+            fact_settings: settings.of_facts(),
             settings,
             generation,
             conflict,

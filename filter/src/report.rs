@@ -2,17 +2,21 @@
 
 use std::borrow::Cow;
 
-use policy_core::{Decision, RuleRef, Verdict};
+use policy_core::{Decision, Reason, RuleRef, Verdict};
 
-use crate::host::Host;
+use crate::{claim::Claim, host::Host};
 
-/// Filter state that the native guard behind the network filter matches: `allow` or `deny`.
+/// Filter state that the native guard behind the network filter matches: `allow`, `deny` or `pending`.
 pub(crate) const L4_GUARD: &str = "portcullis_l4";
 /// Filter state that the native guard behind the HTTP filter matches: `allow` or `deny`.
 ///
 /// It is another key than [`L4_GUARD`], because requests see the state of their connection.
 pub(crate) const HTTP_GUARD: &str = "portcullis_http";
 
+/// Filter state that the native guard behind the HTTP filter of the upstream matches: `allow` or `deny`.
+pub(crate) const UPSTREAM_GUARD: &str = "portcullis_upstream";
+
+const PEER: &str = "portcullis_peer";
 const VERDICT: &str = "portcullis_verdict";
 const REASON: &str = "portcullis_reason";
 const RULE: &str = "portcullis_rule";
@@ -32,6 +36,14 @@ pub(crate) enum Refusal {
     UnknownAddress,
     /// The connection has no destination with a port.
     UnknownDestination,
+    /// The proxy shall serve one workload, and the host does not tell which.
+    UnknownWorkload,
+    /// The certificate of the peer cannot be read, or proves more than one thing.
+    AmbiguousCertificate,
+    /// What a native filter says of the peer is not understood.
+    UnreadableIdentity,
+    /// Two of those who say who the peer is contradict each other.
+    ContradictingIdentity,
     /// The verdict depends on HTTP requests, but on this listener nobody looks at them.
     HttpRequired,
     /// The network filter did not run on the connection of this request.
@@ -59,6 +71,10 @@ impl Refusal {
             Self::BadListenerMetadata => "bad-listener-metadata",
             Self::UnknownAddress => "unknown-address",
             Self::UnknownDestination => "unknown-destination",
+            Self::UnknownWorkload => "unknown-workload",
+            Self::AmbiguousCertificate => "ambiguous-certificate",
+            Self::UnreadableIdentity => "unreadable-identity",
+            Self::ContradictingIdentity => Reason::ContradictingIdentity.as_str(),
             Self::HttpRequired => "http-required",
             Self::NoConnectionFacts => "no-connection-facts",
             Self::OutdatedConnectionFacts => "outdated-connection-facts",
@@ -104,6 +120,16 @@ impl From<Refusal> for Outcome {
 }
 
 impl Outcome {
+    /// Nothing speaks against a request, and the filter behind the load balancer decides on it.
+    pub(crate) fn left_to_upstream() -> Self {
+        Self {
+            decision: Decision::Allow,
+            reason: "left-to-upstream",
+            rule: None,
+            conflicts_with: None,
+        }
+    }
+
     pub(crate) fn allows(&self) -> bool {
         self.decision == Decision::Allow
     }
@@ -150,8 +176,29 @@ impl Outcome {
     }
 }
 
+/// Writes for access logs what is known of the peer of a connection, if that is more than its address.
+pub(crate) fn show_peer<H: Host>(host: &H, claim: Option<&Claim>) {
+    if let Some(claim) = claim {
+        let _ = host.set_state(PEER, claim.to_string().as_bytes());
+    }
+}
+
+/// What a native guard is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Word {
+    /// The only word that lets pass.
+    Allow,
+    Deny,
+    /// There is no verdict yet, but the plugin is there: `tcp_proxy` may connect where a server speaks first.
+    Pending,
+}
+
 /// Tells the native guard of this name. If that fails, the guard has nothing that says `allow`, and denies.
-pub(crate) fn tell_guard<H: Host>(host: &H, guard: &str, allows: bool) {
-    let value: &[u8] = if allows { b"allow" } else { b"deny" };
-    let _ = host.set_state(guard, value);
+pub(crate) fn tell_guard<H: Host>(host: &H, guard: &str, word: Word) {
+    let word: &[u8] = match word {
+        Word::Allow => b"allow",
+        Word::Deny => b"deny",
+        Word::Pending => b"pending",
+    };
+    let _ = host.set_state(guard, word);
 }

@@ -8,7 +8,7 @@ use core::{
 use std::rc::Rc;
 
 use crate::{
-    config::Configuration,
+    config::{Configuration, MAX_SIZE},
     host::{Host, HostError, Level},
     http::HttpFilter,
     policy::{Current, Plugin, PluginId, Policy},
@@ -18,11 +18,16 @@ use crate::{
 
 const PLUGIN_NAME: &str = "plugin_name";
 const PLUGIN_ROOT_ID: &str = "plugin_root_id";
+/// How soon after a policy, and how often until all that is open was asked about.
+const TICK_MILLISECONDS: u32 = 50;
+/// How much that is open is judged in one go: what is in flight must not wait for long.
+const BATCH: usize = 256;
 /// Only streams of HTTP filters have it.
 const REQUEST_PROTOCOL: &str = "request\0protocol";
 
 /// A root context: one configuration of one plugin.
 pub(crate) struct Root<H> {
+    id: u32,
     vm: Rc<Vm<H>>,
     plugin: OnceCell<Rc<Plugin>>,
     current: RefCell<Current>,
@@ -51,9 +56,10 @@ impl fmt::Display for ConfigureError {
     }
 }
 
-impl<H: Host> Root<H> {
-    pub(crate) fn new(vm: Rc<Vm<H>>) -> Self {
+impl<H: Host + 'static> Root<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, id: u32) -> Self {
         Self {
+            id,
             vm,
             plugin: OnceCell::new(),
             current: RefCell::default(),
@@ -70,6 +76,7 @@ impl<H: Host> Root<H> {
         match self.vm.shield(|| self.try_configure(size)) {
             Some(Ok(policy)) => {
                 self.vm.shield(|| self.announce(&policy));
+                self.revoke_soon();
                 true
             }
             Some(Err(ConfigureError::Invalid(reason))) => {
@@ -141,6 +148,11 @@ impl<H: Host> Root<H> {
         if size == 0 {
             return Ok(Vec::new());
         }
+        if size > MAX_SIZE {
+            return Err(ConfigureError::Invalid(format!(
+                "it has {size} bytes, more than {MAX_SIZE}: compile a bundle for the workloads of this proxy alone"
+            )));
+        }
         // The host copies the bytes into memory that it asks of this module; if there is none, that is the end of the
         // VM. So ask first, and do not let the compiler find that nobody uses the answer.
         let mut room = Vec::<u8>::new();
@@ -191,20 +203,51 @@ impl<H: Host> Root<H> {
     }
 
     /// For a new connection. That Envoy takes this root for it means that its policy is the one in force.
-    pub(crate) fn network_filter(&self) -> NetworkFilter<H> {
+    pub(crate) fn network_filter(&self, id: u32) -> NetworkFilter<H> {
         let current = self.current.borrow().clone();
         if let (Current::Active(policy), Some(plugin)) = (&current, self.plugin.get())
             && plugin.set_latest(policy)
         {
             self.vm
                 .shield(|| self.vm.metrics.show_generation(&self.vm.host, policy.generation));
+            self.revoke_soon();
         }
-        NetworkFilter::new(Rc::clone(&self.vm), current, self.plugin.get().cloned())
+        NetworkFilter::new(Rc::clone(&self.vm), id, current, self.plugin.get().cloned())
     }
 
-    /// For a new request.
-    pub(crate) fn http_filter(&self) -> HttpFilter<H> {
-        HttpFilter::new(Rc::clone(&self.vm), self.current.borrow().clone())
+    /// For a new request. It says nothing of what is in force: while a policy arrives, the HTTP filters of Envoy may be
+    /// a moment behind its network filters.
+    pub(crate) fn http_filter(&self, id: u32) -> HttpFilter<H> {
+        let current = self.current.borrow().clone();
+        HttpFilter::new(Rc::clone(&self.vm), id, current, self.plugin.get().cloned())
+    }
+
+    /// Judges again what an earlier policy allowed, some of it, until there is no more.
+    pub(crate) fn tick(&self) {
+        self.vm.shield(|| {
+            let outdated = self.vm.live.outdated(BATCH);
+            for (id, open) in &outdated {
+                match self.vm.host.act_for(*id) {
+                    Ok(()) => open.judge_again(),
+                    // It is over, and the host only forgot to say so.
+                    Err(_) => self.vm.live.remove(*id),
+                }
+            }
+            let _ = self.vm.host.act_for(self.id);
+            if outdated.len() < BATCH {
+                let _ = self.vm.host.tick_every(0);
+            }
+        });
+    }
+
+    /// A host that cannot call back leaves connections open until their next byte, and requests until their end.
+    fn revoke_soon(&self) {
+        self.vm.shield(|| {
+            if self.vm.host.tick_every(TICK_MILLISECONDS).is_err() {
+                let message = "the host does not call back: what is open is not closed when policy takes it back";
+                self.vm.host.log(Level::Error, message);
+            }
+        });
     }
 }
 

@@ -1,39 +1,52 @@
 //! The network filter: decides on connections, and tells the HTTP filter who is on the other side.
 
-use core::mem;
+use core::{cell::RefCell, mem};
 use std::rc::Rc;
 
-use policy_core::{Destination, HttpRequest, Reason, Scope, Verdict};
+use policy_core::{Destination, HttpRequest, Scope, Verdict};
 
 use crate::{
-    facts::{Chain, ConnectionDestination, ConnectionFacts},
+    config::Revocation,
+    facts::{Chain, ConnectionDestination, ConnectionFacts, Later},
     host::{Action, Host, Stream},
+    live::Open,
     metrics::Layer,
     policy::{Asked, Current, Plugin, Policy},
-    report::{L4_GUARD, Outcome, Refusal, tell_guard},
+    report::{L4_GUARD, Outcome, Refusal, Word, show_peer, tell_guard},
     sni::server_name,
     vm::Vm,
 };
 
-/// One connection.
-pub(crate) struct NetworkFilter<H> {
+/// One connection, as the host holds it.
+pub(crate) struct NetworkFilter<H: Host> {
+    id: u32,
+    connection: Rc<Connection<H>>,
+}
+
+struct Connection<H> {
     vm: Rc<Vm<H>>,
     /// What was in force when the connection was opened; given back once it was asked, or every idle connection would
     /// keep its policy in memory. To ask it twice is to find none, which is a denial.
-    current: Current,
+    current: RefCell<Current>,
     /// What tells of newer policies; `None` if it was never configured.
     plugin: Option<Rc<Plugin>>,
-    state: State,
+    state: RefCell<State>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum State {
     New,
+    /// More will be known with the first bytes. Until then no guard hears the word that lets pass.
+    Waiting {
+        facts: Rc<ConnectionFacts>,
+        chain: Chain,
+        later: Later,
+    },
     /// The requests on it are decided one by one.
-    LeftToHttp(ConnectionFacts),
+    LeftToHttp(Rc<ConnectionFacts>),
     /// By the policy of this generation.
     Admitted {
-        facts: ConnectionFacts,
+        facts: Rc<ConnectionFacts>,
         generation: u64,
     },
     Refused,
@@ -46,85 +59,148 @@ enum Ruling {
     LeftToHttp,
 }
 
-impl<H: Host> NetworkFilter<H> {
-    pub(crate) fn new(vm: Rc<Vm<H>>, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
-        Self {
+impl<H: Host + 'static> NetworkFilter<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
+        let connection = Rc::new(Connection {
             vm,
-            current,
+            current: RefCell::new(current),
             plugin,
-            state: State::New,
-        }
+            state: RefCell::new(State::New),
+        });
+        let open: Rc<dyn Open> = Rc::<Connection<H>>::clone(&connection);
+        connection.vm.live.add(id, Rc::downgrade(&open));
+        Self { id, connection }
     }
 
-    /// Decides at once: addresses suffice, with the server name if the listener looks for it, and no upstream has been
+    /// Decides at once if addresses suffice, with the server name if the listener looks for it: no upstream has been
     /// contacted yet.
     pub(crate) fn new_connection(&mut self) -> Action {
-        self.shielded(Self::decide)
+        self.connection.shielded(Connection::decide)
     }
 
     /// Data passes if the connection was admitted, and still is if the policy has changed since.
     pub(crate) fn data(&mut self) -> Action {
-        match self.state {
-            State::Refused => Action::Pause,
-            State::LeftToHttp(facts) => self.shielded(|filter| filter.look_after(facts)),
-            // A host that skips the first callback does not get around the policy.
-            State::New => self.shielded(Self::decide),
-            State::Admitted { facts, generation } => self.shielded(|filter| filter.decide_again(facts, generation)),
+        self.connection.data()
+    }
+}
+
+impl<H: Host> Drop for NetworkFilter<H> {
+    fn drop(&mut self) {
+        self.connection.vm.live.remove(self.id);
+    }
+}
+
+impl<H: Host> Open for Connection<H> {
+    fn is_outdated(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Admitted { generation, .. } => self.latest().is_some_and(|policy| policy.generation != *generation),
+            // Requests are judged one by one, and what waits is judged by the newest policy.
+            State::New | State::Waiting { .. } | State::LeftToHttp(_) | State::Refused => false,
         }
     }
 
-    fn shielded(&mut self, body: impl FnOnce(&mut Self) -> Action) -> Action {
-        let vm = Rc::clone(&self.vm);
-        vm.shield(|| body(self)).unwrap_or_else(|| {
-            self.state = State::Refused;
-            vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
+    fn judge_again(&self) {
+        self.data();
+    }
+}
+
+impl<H: Host> Connection<H> {
+    fn data(&self) -> Action {
+        let state = self.state.borrow().clone();
+        match state {
+            State::Refused => Action::Pause,
+            State::LeftToHttp(facts) => self.shielded(|connection| connection.look_after(&facts)),
+            // A host that skips the first callback does not get around the policy.
+            State::New => self.shielded(Self::decide),
+            State::Waiting { facts, chain, later } => {
+                self.shielded(|connection| connection.decide_later((*facts).clone(), chain, later))
+            }
+            State::Admitted { facts, generation } => {
+                self.shielded(|connection| connection.decide_again(&facts, generation))
+            }
+        }
+    }
+
+    fn shielded(&self, body: impl FnOnce(&Self) -> Action) -> Action {
+        self.vm.shield(|| body(self)).unwrap_or_else(|| {
+            self.state.replace(State::Refused);
+            self.vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
 
-    fn decide(&mut self) -> Action {
-        match self.facts_and_ruling() {
+    fn decide(&self) -> Action {
+        let current = mem::take(&mut *self.current.borrow_mut());
+        let gathered = current
+            .policy()
+            .and_then(|policy| Ok((policy, ConnectionFacts::gather(&self.vm.host, &policy.settings)?)));
+        match gathered {
             Err(refusal) => self.refuse(None, &refusal.into()),
-            Ok((facts, _, Ruling::Decided(outcome))) if !outcome.allows() => self.refuse(Some(facts.scope), &outcome),
-            Ok((facts, generation, ruling)) => self.admit(facts, generation, &ruling),
+            Ok((_, (facts, chain, later))) if later.matters() => {
+                let facts = Rc::new(facts);
+                self.state.replace(State::Waiting { facts, chain, later });
+                tell_guard(&self.vm.host, L4_GUARD, Word::Pending);
+                Action::Continue
+            }
+            Ok((policy, (facts, chain, later))) => self.conclude(policy, facts, chain, later),
         }
     }
 
-    fn facts_and_ruling(&mut self) -> Result<(ConnectionFacts, u64, Ruling), Refusal> {
-        let current = mem::take(&mut self.current);
-        let policy = current.policy()?;
-        let facts = ConnectionFacts::gather(&self.vm.host, policy.settings)?;
-        let chain = Chain::of_listener(&self.vm.host)?;
-        Ok((facts, policy.generation, rule_on(&self.vm.host, policy, &facts, chain)))
+    /// With the first bytes. By the newest policy: the one before may have gone meanwhile.
+    fn decide_later(&self, facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
+        match self.latest() {
+            None => self.refuse(Some(facts.scope), &Refusal::NoPolicy.into()),
+            Some(policy) if policy.fact_settings != facts.settings => {
+                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
+            }
+            Some(policy) => self.conclude(&policy, facts, chain, later),
+        }
     }
 
-    fn decide_again(&mut self, facts: ConnectionFacts, generation: u64) -> Action {
+    fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
+        let host = &self.vm.host;
+        if let Err(refusal) = facts.complete(host, &policy.settings, later) {
+            return self.refuse(Some(facts.scope), &refusal.into());
+        }
+        show_peer(host, facts.claim.as_ref());
+        match rule_on(host, policy, &facts, chain) {
+            Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(facts.scope), &outcome),
+            ruling => self.admit(facts, policy.generation, &ruling),
+        }
+    }
+
+    fn decide_again(&self, facts: &Rc<ConnectionFacts>, generation: u64) -> Action {
         let Some(policy) = self.latest().filter(|policy| policy.generation != generation) else {
             return Action::Continue;
         };
-        if policy.settings != facts.settings {
-            return self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into());
-        }
-        match rule_on(&self.vm.host, &policy, &facts, Chain::Tcp) {
-            Ruling::Decided(outcome) if outcome.allows() => {
-                // Counted when it was opened; a connection has one verdict, unless it loses it.
-                outcome.show(&self.vm.host);
-                self.state = State::Admitted {
-                    facts,
-                    generation: policy.generation,
-                };
-                Action::Continue
+        let ruling = if policy.fact_settings == facts.settings {
+            rule_on(&self.vm.host, &policy, facts, Chain::Tcp)
+        } else {
+            Ruling::Decided(Refusal::OutdatedConnectionFacts.into())
+        };
+        match ruling {
+            // Counted when it was opened; a connection has one verdict, unless it loses it.
+            Ruling::Decided(outcome) if outcome.allows() => outcome.show(&self.vm.host),
+            Ruling::Decided(outcome) => {
+                self.vm.metrics.count_revocation(&self.vm.host, Layer::L4);
+                if policy.settings.revocation == Revocation::Close {
+                    return self.refuse(Some(facts.scope), &outcome);
+                }
             }
-            Ruling::Decided(outcome) => self.refuse(Some(facts.scope), &outcome),
-            Ruling::LeftToHttp => self.refuse(Some(facts.scope), &Refusal::HttpRequired.into()),
+            // Only a chain for HTTP leaves connections to requests.
+            Ruling::LeftToHttp => {}
         }
+        self.state.replace(State::Admitted {
+            facts: Rc::clone(facts),
+            generation: policy.generation,
+        });
+        Action::Continue
     }
 
-    /// A new policy is for the requests to ask. But if the facts of this connection are not for it, every request
-    /// would be denied for as long as the client keeps the connection, so it must open another one.
-    fn look_after(&mut self, facts: ConnectionFacts) -> Action {
+    /// Requests are judged by the facts of their connection, so these must not be outdated.
+    fn look_after(&self, facts: &ConnectionFacts) -> Action {
         match self.latest() {
-            Some(policy) if policy.settings != facts.settings => {
+            Some(policy) if policy.fact_settings != facts.settings => {
                 self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
             }
             _ => Action::Continue,
@@ -135,27 +211,30 @@ impl<H: Host> NetworkFilter<H> {
         self.plugin.as_ref().and_then(|plugin| plugin.latest())
     }
 
-    fn admit(&mut self, facts: ConnectionFacts, generation: u64, ruling: &Ruling) -> Action {
+    fn admit(&self, facts: ConnectionFacts, generation: u64, ruling: &Ruling) -> Action {
         let host = &self.vm.host;
-        self.state = match ruling {
+        let scope = facts.scope;
+        let state = match ruling {
             Ruling::LeftToHttp => {
                 facts.hand_over(host);
-                State::LeftToHttp(facts)
+                State::LeftToHttp(Rc::new(facts))
             }
             Ruling::Decided(outcome) => {
                 outcome.show(host);
+                let facts = Rc::new(facts);
                 State::Admitted { facts, generation }
             }
         };
-        tell_guard(host, L4_GUARD, true);
-        self.vm.metrics.count_verdict(host, Some(facts.scope), Layer::L4, true);
+        self.state.replace(state);
+        tell_guard(host, L4_GUARD, Word::Allow);
+        self.vm.metrics.count_verdict(host, Some(scope), Layer::L4, true);
         Action::Continue
     }
 
-    fn refuse(&mut self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+    fn refuse(&self, scope: Option<Scope>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        self.state = State::Refused;
-        tell_guard(host, L4_GUARD, false);
+        self.state.replace(State::Refused);
+        tell_guard(host, L4_GUARD, Word::Deny);
         outcome.show(host);
         // If it cannot be closed, nothing passes: every callback answers `Pause` from now on.
         let _ = host.close(Stream::Downstream);
@@ -168,17 +247,15 @@ impl<H: Host> NetworkFilter<H> {
 fn rule_on<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
     let address = match (facts.destination, chain) {
         (ConnectionDestination::Address(address), _) => address,
-        (ConnectionDestination::Authority, Chain::Tcp) => return Ruling::Decided(Refusal::HttpRequired.into()),
-        (ConnectionDestination::Authority, Chain::Http) => {
-            let known = |source| policy.engine.is_endpoint(policy.engine.identity_of(source));
-            return if facts.source.is_some_and(known) {
-                Ruling::LeftToHttp
-            } else {
-                Ruling::Decided(Verdict::refusal(Reason::UnknownSubject).into())
-            };
+        (_, Chain::Tcp) => return Ruling::Decided(Refusal::HttpRequired.into()),
+        (ConnectionDestination::Authority | ConnectionDestination::Upstream, Chain::Http) => {
+            return rule_on_source(policy, facts);
         }
     };
-    let asked = policy.admit(&facts.to(Destination::Address(address), facts.port), facts.scope);
+    let Some(port) = facts.port else {
+        return Ruling::Decided(Refusal::UnknownDestination.into());
+    };
+    let asked = policy.admit(&facts.to(Destination::Address(address), port), facts.scope);
     let verdict = asked.verdict();
     if !verdict.allows() {
         return Ruling::Decided(verdict.into());
@@ -190,6 +267,14 @@ fn rule_on<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts, chain: C
         Chain::Http if handshake.allows() || server_name.is_none() => Ruling::LeftToHttp,
         Chain::Tcp if handshake.allows() => unseen(&asked, server_name.as_deref(), handshake),
         Chain::Http | Chain::Tcp => Ruling::Decided(handshake.into()),
+    }
+}
+
+/// Where the destination comes with the request, all there is to ask is whether somebody's policy will decide.
+fn rule_on_source(policy: &Policy, facts: &ConnectionFacts) -> Ruling {
+    match policy.source_problem(facts) {
+        Some(reason) => Ruling::Decided(Verdict::refusal(reason).into()),
+        None => Ruling::LeftToHttp,
     }
 }
 

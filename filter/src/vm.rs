@@ -9,6 +9,7 @@ use std::panic::{PanicHookInfo, catch_unwind};
 
 use crate::{
     host::{Host, Level},
+    live::Registry,
     metrics::Metrics,
     policy::Store,
 };
@@ -18,6 +19,8 @@ pub(crate) struct Vm<H> {
     pub(crate) host: H,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
+    /// What a new policy has to be asked about.
+    pub(crate) live: Registry,
 }
 
 impl<H: Host> Vm<H> {
@@ -26,6 +29,7 @@ impl<H: Host> Vm<H> {
             host,
             store: Store::default(),
             metrics: Metrics::default(),
+            live: Registry::default(),
         }
     }
 

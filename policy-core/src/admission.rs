@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::{
+    claim::{Claim, Workload},
     engine::{Backends, Connection, Engine, IdentityId},
     flow::{Carried, Direction, Flow, Peer, Protocol},
     http::{HeaderChange, HttpFacts},
@@ -38,6 +39,11 @@ pub enum Destination<'a> {
 pub struct AddressFacts<'a> {
     /// Where it comes from; `None` if that is not known.
     pub source: Option<IpAddr>,
+    /// What else is known of who opened it. It narrows what the address says, see [`Engine::admit`].
+    pub claim: Option<Claim<'a>>,
+    /// The workload that the proxy serves, if it serves but one: it is the side whose policy is asked, whatever the
+    /// addresses say.
+    pub workload: Option<Workload<'a>>,
     /// Where it goes.
     pub destination: Destination<'a>,
     /// The transport protocol.
@@ -54,6 +60,8 @@ impl<'a> AddressFacts<'a> {
         let destination = destination.map_or(Destination::Unknown, Destination::Address);
         Self {
             source,
+            claim: None,
+            workload: None,
             destination,
             protocol,
             port,
@@ -77,40 +85,82 @@ impl Engine {
     /// where it will end up. A side that is asked must be in the cluster, or the connection is refused. In scope
     /// [`Both`](Scope::Both) one of the two must be, and both must be addresses: of a side that is not known nobody
     /// can say that it has no policy.
+    ///
+    /// A claim about the source must fit the workload that has its address. Where the address is no workload's, the
+    /// source is one of the identities that fit, and the connection passes if it may come from each of them; if none
+    /// fits, nobody knows the source.
+    ///
+    /// The workload that a proxy serves is its source in scope `Egress` and its destination in scope `Ingress`.
     pub fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        let named = matches!(facts.destination, Destination::Name(_));
-        if scope == Scope::Both && (facts.source.is_none() || named) {
-            return Admission::refused(Reason::UnknownSubject);
+        match self.try_admit(facts, scope) {
+            Ok(sides) => Admission { sides, refusal: None },
+            Err(reason) => Admission::refused(reason),
         }
-        let source = facts.source.map(|address| self.identity_of(address));
-        let destinations = match self.destinations(facts) {
-            Ok(destinations) => destinations,
-            Err(reason) => return Admission::refused(reason),
+    }
+
+    fn try_admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Result<Vec<Connection>, Reason> {
+        let named = matches!(facts.destination, Destination::Name(_));
+        if scope == Scope::Both && (facts.source.is_none() || named || facts.workload.is_some()) {
+            return Err(Reason::UnknownSubject);
+        }
+        let workload = facts.workload.map(|workload| self.workload(workload)).transpose()?;
+        let sources = match workload.filter(|_| scope == Scope::Egress) {
+            Some(workload) => alloc::vec![Some(workload)],
+            None => self.sources(facts)?,
+        };
+        let destinations = match workload.filter(|_| scope == Scope::Ingress) {
+            Some(workload) => alloc::vec![(Peer::Identity(workload), facts.port)],
+            None => self.destinations(facts)?,
         };
         let mut sides = Vec::new();
         for (destination, port) in destinations {
-            let pair = Pair {
-                engine: self,
-                source,
-                destination,
-                protocol: facts.protocol,
-                port,
-                authenticated: facts.authenticated,
-            };
-            let asked = match scope {
-                Scope::Egress => pair.egress().map(|side| [Some(side), None]),
-                Scope::Ingress => pair.ingress().map(|side| [Some(side), None]),
-                Scope::Both => match (pair.egress(), pair.ingress()) {
-                    (None, None) => None,
-                    (egress, ingress) => Some([egress, ingress]),
-                },
-            };
-            match asked {
-                Some(asked) => sides.extend(asked.into_iter().flatten()),
-                None => return Admission::refused(Reason::UnknownSubject),
+            for source in &sources {
+                let pair = Pair {
+                    engine: self,
+                    source: *source,
+                    destination,
+                    protocol: facts.protocol,
+                    port,
+                    authenticated: facts.authenticated,
+                };
+                sides.extend(pair.sides(scope).ok_or(Reason::UnknownSubject)?.into_iter().flatten());
             }
         }
-        Admission { sides, refusal: None }
+        Ok(sides)
+    }
+
+    /// Who may have opened the connection; `None` is somebody whom nobody knows. Never empty.
+    fn sources(&self, facts: &AddressFacts<'_>) -> Result<Vec<Option<IdentityId>>, Reason> {
+        let owner = facts.source.map(|address| self.identity_of(address));
+        let Some(claim) = &facts.claim else {
+            return Ok(alloc::vec![owner]);
+        };
+        let claimed = claim.address.map(|address| self.identity_of(address));
+        let owner = match owner.filter(|owner| self.is_workload(*owner)) {
+            Some(owner) if claimed.is_none_or(|claimed| claimed == owner) => Some(owner),
+            Some(_) => return Err(Reason::ContradictingIdentity),
+            None => claimed.or(owner),
+        };
+        if !claim.says_who() {
+            return Ok(alloc::vec![owner]);
+        }
+        match owner.filter(|owner| self.is_workload(*owner)) {
+            Some(owner) if self.fits(owner, claim) => Ok(alloc::vec![Some(owner)]),
+            Some(_) => Err(Reason::ContradictingIdentity),
+            None => Ok(self
+                .who_fits(claim)
+                .map_or_else(|| alloc::vec![None], |fitting| fitting.into_iter().map(Some).collect())),
+        }
+    }
+
+    fn workload(&self, workload: Workload<'_>) -> Result<IdentityId, Reason> {
+        let found = match workload {
+            Workload::Endpoint(name) => self.endpoint(name),
+            Workload::Address(address) => Some(self.identity_of(address)),
+        };
+        found
+            .filter(|found| self.is_endpoint(*found))
+            .ok_or(Reason::UnknownSubject)
     }
 
     /// Never empty: a service without endpoints is a refusal.
@@ -142,6 +192,18 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// The answers of the sides that are asked; `None` if one of them is missing.
+    fn sides(&self, scope: Scope) -> Option<[Option<Connection>; 2]> {
+        match scope {
+            Scope::Egress => self.egress().map(|side| [Some(side), None]),
+            Scope::Ingress => self.ingress().map(|side| [Some(side), None]),
+            Scope::Both => match (self.egress(), self.ingress()) {
+                (None, None) => None,
+                sides => Some(sides.into()),
+            },
+        }
+    }
+
     fn egress(&self) -> Option<Connection> {
         let subject = self.source.filter(|source| self.engine.is_endpoint(*source))?;
         Some(self.ask(Direction::Egress, subject, self.destination))

@@ -3,9 +3,10 @@
 //! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address, [`services`] what
 //! stands behind a virtual one. [`table`] gathers, once for each subject, the elements of all rules that select it.
 //! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
-//! [`Connection`] holds what it found.
+//! [`Connection`] holds what it found. [`claims`] finds the identities that a certificate may speak of.
 
 mod authentication;
+mod claims;
 pub(crate) mod compile;
 pub(crate) mod connection;
 mod entities;
@@ -37,7 +38,7 @@ use services::Services;
 use table::SubjectTable;
 
 pub use connection::Connection;
-pub(crate) use entities::CLUSTER_KEY;
+pub(crate) use entities::{CLUSTER_KEY, NAMESPACE_KEY, SERVICE_ACCOUNT_KEY};
 pub use identities::IdentityId;
 pub(crate) use identities::IdentityKind;
 pub(crate) use services::Backends;
@@ -58,6 +59,8 @@ pub struct Engine {
     identities: Identities,
     services: Services,
     tables: RefCell<HashMap<IdentityId, Rc<SubjectTable>>>,
+    /// The identities of each service account that was claimed.
+    accounts: RefCell<HashMap<claims::Account, Rc<[IdentityId]>>>,
     /// How many connections all tables remember.
     remembered: Cell<usize>,
 }
@@ -115,6 +118,7 @@ impl Engine {
             identities,
             services,
             tables,
+            accounts: RefCell::default(),
             remembered: Cell::new(0),
         })
     }

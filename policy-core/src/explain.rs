@@ -116,6 +116,7 @@ fn asks_for_a_miss(verdict: &Verdict) -> bool {
         | Reason::Conflict
         | Reason::UnknownSubject
         | Reason::NoBackend
+        | Reason::ContradictingIdentity
         | Reason::NoPolicy => false,
     }
 }

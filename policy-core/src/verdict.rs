@@ -80,6 +80,8 @@ pub enum Reason {
     NotAuthenticated,
     /// Two rules of the endpoint's policies contradict each other.
     Conflict,
+    /// What proves who the peer is contradicts its address.
+    ContradictingIdentity,
     /// The side whose policy is asked is not an endpoint that the bundle knows.
     UnknownSubject,
     /// The destination is a service whose endpoints nobody knows.
@@ -106,6 +108,7 @@ impl Reason {
             Self::WrongProtocol => "wrong-protocol",
             Self::NotAuthenticated => "not-authenticated",
             Self::Conflict => "conflict",
+            Self::ContradictingIdentity => "contradicting-identity",
             Self::UnknownSubject => "unknown-subject",
             Self::NoBackend => "no-backend",
             Self::NoPolicy => "no-policy",
@@ -130,6 +133,7 @@ impl fmt::Display for Reason {
             Self::WrongProtocol => "rules look into the connection for another protocol than the one it carries",
             Self::NotAuthenticated => "a rule asks the peer to prove who it is, and it did not",
             Self::Conflict => "two rules of the endpoint's policies contradict each other",
+            Self::ContradictingIdentity => "what proves who the peer is contradicts its address",
             Self::UnknownSubject => "the endpoint whose policy is asked is not known",
             Self::NoBackend => "the service has no known endpoint",
             Self::NoPolicy => "there is no policy yet",

@@ -57,6 +57,8 @@ mod imports {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -159,6 +161,16 @@ impl Host for Envoy {
     fn close(&self, stream: Stream) -> Result<(), HostError> {
         // SAFETY: plain numbers.
         check(unsafe { imports::proxy_close_stream(stream as u32) })
+    }
+
+    fn tick_every(&self, milliseconds: u32) -> Result<(), HostError> {
+        // SAFETY: plain numbers.
+        check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
+    }
+
+    fn act_for(&self, context: u32) -> Result<(), HostError> {
+        // SAFETY: plain numbers.
+        check(unsafe { imports::proxy_set_effective_context(context) })
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, HostError> {

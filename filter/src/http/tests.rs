@@ -6,6 +6,7 @@ mod changes;
 mod header_changes;
 mod paths;
 mod sni;
+mod upstream;
 
 const DEATHSTAR: &str = "10.0.0.1:80";
 const METRICS: &str = "10.0.0.1:8080";
@@ -100,19 +101,20 @@ fn the_rest_of_a_request_passes_only_with_its_headers() {
     );
     *plugin.world.reply.borrow_mut() = None;
     assert_eq!(
-        plugin.root.http_filter().rest_of_request(),
+        plugin.root.http_filter(plugin.next_context()).rest_of_request(),
         Action::Pause,
         "headers that were never shown"
     );
 }
 
 #[test]
-fn headers_are_fetched_only_if_they_matter() {
+fn headers_are_fetched_once_even_if_no_rule_looks_at_them() {
     let plugin = connected(&fake::configuration(INGRESS), TIE, DEATHSTAR);
     assert_eq!(plugin.get("deathstar", "/anything"), Action::Continue);
     assert_eq!(
         (plugin.world.header_reads.get(), reason(&plugin)),
-        (FAULT_READS, "allowed-by-rule".into())
+        (FAULT_READS + 1, "allowed-by-rule".into()),
+        "the next policy may look at them, and then they are gone"
     );
 }
 
@@ -238,7 +240,7 @@ fn a_host_that_fails_denies() {
     *plugin.world.headers.borrow_mut() = vec![0xff; 9];
     *plugin.world.reply.borrow_mut() = None;
     assert_eq!(
-        plugin.root.http_filter().request_headers(),
+        plugin.root.http_filter(9).request_headers(),
         Action::Pause,
         "a damaged header map"
     );

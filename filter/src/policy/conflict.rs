@@ -18,7 +18,7 @@ use std::{
 
 use policy_core::{
     AddressFacts, Admission, Bundle, Connection, Decision, Destination, Direction, Engine, Protocol, Reason, Scope,
-    Selector, Verdict,
+    Selector, Verdict, Workload,
     bundle::{Identity, L7Rules, PortRule, Rule},
 };
 
@@ -186,8 +186,19 @@ pub(super) fn resolve(
     admission.into()
 }
 
-/// Whether an earlier engine knows both ends of a connection as they are now.
+/// Whether an earlier engine knows both ends of a connection as they are now. Of a claim it may know less.
 fn same_world(engine: &Engine, earlier: &Engine, facts: &AddressFacts<'_>) -> bool {
+    let workload = match facts.workload {
+        None => true,
+        Some(Workload::Address(address)) => same_owner(engine, earlier, address),
+        Some(Workload::Endpoint(name)) => {
+            let labels = |engine: &Engine| engine.endpoint(name).map(|identity| engine.labels(identity).clone());
+            labels(engine) == labels(earlier)
+        }
+    };
+    if !workload || facts.claim.is_some() {
+        return false;
+    }
     let source = facts.source.is_none_or(|address| same_owner(engine, earlier, address));
     source
         && match facts.destination {

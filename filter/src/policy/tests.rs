@@ -8,7 +8,7 @@ fn parsed(configuration: &str) -> (Settings, Bundle) {
 
 fn policy(store: &Store, configuration: &str) -> Rc<Policy> {
     let (settings, bundle) = parsed(configuration);
-    store.policy(settings, bundle, None).expect("policy")
+    store.policy(settings.clone(), bundle, None).expect("policy")
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_bundle_with_its_digest_is_the_same_as_one_without() {
     assert_ne!(sealed, bare);
     let [with, without] = [sealed, bare].map(|json| {
         let bundle = Bundle::from_json(json.as_bytes()).expect("a bundle");
-        store.policy(settings, bundle, None).expect("policy")
+        store.policy(settings.clone(), bundle, None).expect("policy")
     });
     assert!(Rc::ptr_eq(&without, &with));
 }

@@ -2,6 +2,8 @@ use super::*;
 use crate::fake::{self, Mood, Plugin};
 use crate::host::Action;
 
+mod revocation;
+
 const TIE: &str = "10.0.0.2:41000";
 const XWING: &str = "10.0.0.3:41000";
 const DEATHSTAR: &str = "10.0.0.1:80";
@@ -71,7 +73,7 @@ fn wrong_bytes_as_the_first_configuration_leave_no_policy() {
 fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
     let good = fake::configuration(INGRESS);
     let plugin = Plugin::new(&good);
-    let successor = Root::new(Rc::clone(&plugin.vm));
+    let successor = Root::new(Rc::clone(&plugin.vm), 2);
     assert!(!successor.configure(0), "wrong bytes, but now it knows its plugin");
     plugin.world.mood.set(Mood::Failing);
     for root in [&plugin.root, &successor] {
@@ -85,12 +87,12 @@ fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
     plugin.world.mood.set(Mood::Helpful);
     assert!(connects(&plugin, TIE) && !connects(&plugin, XWING));
     assert_eq!(
-        successor.network_filter().new_connection(),
+        successor.network_filter(9).new_connection(),
         Action::Pause,
         "still the xwing"
     );
     plugin.world.set("source.address", TIE);
-    assert_eq!(successor.network_filter().new_connection(), Action::Continue);
+    assert_eq!(successor.network_filter(9).new_connection(), Action::Continue);
 }
 
 #[test]
@@ -125,10 +127,22 @@ fn a_configuration_that_arrives_in_part_is_not_one() {
     assert!(last_log(&plugin).1.contains("bytes arrived"));
     assert!(!connects(&plugin, TIE));
     assert_eq!(plugin.world.state("portcullis_reason"), "broken-configuration");
-    assert!(plugin.root.configure(usize::MAX), "more than there is memory");
-    assert!(last_log(&plugin).1.contains("no memory"));
     assert!(plugin.configure(&good));
     assert!(connects(&plugin, TIE));
+}
+
+#[test]
+fn a_configuration_that_fits_into_no_vm_is_refused_by_its_size() {
+    let plugin = Plugin::new(&fake::configuration(INGRESS));
+    assert!(!plugin.root.configure(MAX_SIZE + 1), "before a byte of it was read");
+    let (_, line) = last_log(&plugin);
+    assert!(line.contains("refused") && line.contains("67108865 bytes"), "{line}");
+    assert!(
+        plugin.root.configure(MAX_SIZE),
+        "only a part arrives, and that is not its fault"
+    );
+    assert!(last_log(&plugin).1.contains("bytes arrived"));
+    assert!(connects(&plugin, TIE), "the last good policy stays");
 }
 
 #[test]
@@ -138,7 +152,7 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
     assert_eq!(action, Action::Continue, "no policy isolates the deathstar");
     let (mut later, _) = plugin.connect(TIE, DEATHSTAR);
 
-    let successor = Root::new(Rc::clone(&plugin.vm));
+    let successor = Root::new(Rc::clone(&plugin.vm), 2);
     let isolating = fake::configuration(INGRESS);
     *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
     assert!(successor.configure(isolating.len()));
@@ -170,13 +184,13 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
 fn a_request_asks_its_own_root() {
     let plugin = Plugin::new(&fake::without_policies(INGRESS));
     plugin.world.listener("protocol", "http");
-    let successor = Root::new(Rc::clone(&plugin.vm));
+    let successor = Root::new(Rc::clone(&plugin.vm), 2);
     let isolating = fake::configuration(INGRESS);
     *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
     plugin.connect(XWING, DEATHSTAR);
     assert!(successor.configure(isolating.len()));
     assert_eq!(
-        successor.http_filter().request_headers(),
+        successor.http_filter(9).request_headers(),
         Action::Pause,
         "the new policy, on an open connection"
     );
@@ -202,11 +216,11 @@ fn other_plugins_have_their_own_policy() {
             Some(value) => plugin.world.set(property, value),
             None => plugin.world.unset(property),
         }
-        let other = Root::new(Rc::clone(&plugin.vm));
+        let other = Root::new(Rc::clone(&plugin.vm), 2);
         let isolating = fake::configuration(INGRESS);
         *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
         assert!(other.configure(isolating.len()));
-        assert_eq!(other.network_filter().new_connection(), Action::Pause);
+        assert_eq!(other.network_filter(9).new_connection(), Action::Pause);
         assert_eq!(
             open.data(),
             Action::Continue,

@@ -12,6 +12,10 @@ use crate::{
 
 /// The label by which the endpoints of a cluster are known; part of the bundle's contract, like the reserved names.
 pub(crate) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";
+/// The label with the namespace of a workload; part of the same contract.
+pub(crate) const NAMESPACE_KEY: &str = "io.kubernetes.pod.namespace";
+/// The label with the service account of a workload; part of the same contract.
+pub(crate) const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
 
 /// All selectors of an engine: those of the bundle, then those of the entities. Equal ones have one position.
 #[derive(Debug, Default)]

@@ -196,6 +196,13 @@ impl Identities {
         Some(address.map_or(*id, |address| self.of(address.to_canonical())))
     }
 
+    /// All identities of the bundle.
+    pub(super) fn in_bundle(&self) -> impl Iterator<Item = IdentityId> {
+        let of_bundle = |entry: &&Entry| matches!(entry.kind, IdentityKind::InCluster { .. });
+        let count = self.entries.iter().take_while(of_bundle).count();
+        (0..count).filter_map(|index| u32::try_from(index).ok().map(IdentityId))
+    }
+
     fn entry(&self, id: IdentityId) -> Option<&Entry> {
         usize::try_from(id.0).ok().and_then(|index| self.entries.get(index))
     }

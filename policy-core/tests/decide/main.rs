@@ -6,6 +6,7 @@ extern crate wasm_test;
 
 mod authentication;
 mod building;
+mod claims;
 mod explain;
 mod groups;
 mod inside;

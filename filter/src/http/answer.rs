@@ -1,0 +1,169 @@
+//! What the policy says to a request.
+
+use core::net::IpAddr;
+
+use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict};
+
+use crate::{
+    authority,
+    facts::{self, ConnectionDestination, ConnectionFacts},
+    headers::Headers,
+    host::Host,
+    path::{self, Readings},
+    policy::{Asked, Policy},
+    report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD},
+    sni::server_name,
+};
+
+/// All that a verdict on a request depends on, but the policy. Kept, because the host forgets the headers.
+pub(super) struct Question {
+    pub(super) facts: ConnectionFacts,
+    /// `None` if the host does not give them.
+    pub(super) headers: Option<Headers>,
+    pub(super) position: Position,
+}
+
+/// Where among the filters of a request the plugin runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Position {
+    Downstream,
+    /// Behind the load balancer, which chose this address.
+    Upstream(IpAddr, Option<u16>),
+}
+
+impl Position {
+    pub(super) fn of<H: Host>(host: &H, facts: &ConnectionFacts) -> Result<Self, Refusal> {
+        if facts.destination != ConnectionDestination::Upstream {
+            return Ok(Self::Downstream);
+        }
+        let chosen = facts::upstream(host)?;
+        Ok(chosen.map_or(Self::Downstream, |(address, port)| Self::Upstream(address, port)))
+    }
+
+    pub(super) fn guard(self) -> &'static str {
+        match self {
+            Self::Downstream => HTTP_GUARD,
+            Self::Upstream(..) => UPSTREAM_GUARD,
+        }
+    }
+}
+
+/// What the policy says to a request.
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    /// Empty unless the request is allowed.
+    pub(super) changes: Vec<HeaderChange>,
+}
+
+impl<T: Into<Outcome>> From<T> for Answer {
+    fn from(outcome: T) -> Self {
+        Self {
+            outcome: outcome.into(),
+            changes: Vec::new(),
+        }
+    }
+}
+
+/// What the policy says to the request.
+pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) -> Answer {
+    let Question {
+        facts,
+        headers,
+        position,
+    } = question;
+    let headers = headers.as_ref();
+    match (facts.destination, *position) {
+        (ConnectionDestination::Address(address), _) => match facts.port {
+            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
+            None => Refusal::UnknownDestination.into(),
+        },
+        (ConnectionDestination::Upstream, Position::Upstream(address, chosen)) => match facts.port.or(chosen) {
+            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
+            None => Refusal::UnknownDestination.into(),
+        },
+        (ConnectionDestination::Upstream, Position::Downstream) => match policy.source_problem(facts) {
+            Some(reason) => Verdict::refusal(reason).into(),
+            None => Outcome::left_to_upstream().into(),
+        },
+        (ConnectionDestination::Authority, _) => {
+            let Some(headers) = headers else {
+                return Refusal::NoHeaders.into();
+            };
+            let default = facts.port.unwrap_or_default();
+            match headers.authority().and_then(|text| authority::parse(text, default)) {
+                Some((destination, port)) => answer_at(host, policy, question, destination, port),
+                None => Refusal::BadAuthority.into(),
+            }
+        }
+    }
+}
+
+fn answer_at<H: Host>(
+    host: &H,
+    policy: &Policy,
+    question: &Question,
+    destination: Destination<'_>,
+    port: u16,
+) -> Answer {
+    let Question { facts, headers, .. } = question;
+    let asked = policy.admit(&facts.to(destination, port), facts.scope);
+    let server_name = server_name(host, &asked);
+    if !asked.inspects_http() && !asked.changes_headers() {
+        // The same for every request, so it may as well be one without anything.
+        return asked.request(server_name.as_deref(), &HttpRequest::default()).into();
+    }
+    match headers {
+        Some(headers) => judge(&asked, server_name.as_deref(), headers, policy.settings.readings),
+        None => Refusal::NoHeaders.into(),
+    }
+}
+
+/// Where rules look at requests, they must see what the server will see.
+fn judge(asked: &Asked, server_name: Option<&[u8]>, headers: &Headers, readings: Readings) -> Answer {
+    if headers.path().is_some_and(path::is_ambiguous) {
+        return Refusal::AmbiguousPath.into();
+    }
+    let verdict = asked.request(server_name, headers);
+    if !verdict.allows() {
+        return verdict.into();
+    }
+    let other_readings = headers.path().map(|path| path::variants(path, readings));
+    for path in other_readings.iter().flatten() {
+        if !asked.request(server_name, &ReadAs { headers, path }).allows() {
+            return Outcome::from(Refusal::AmbiguousPath).with_rule(verdict.rule).into();
+        }
+    }
+    let changes = if asked.changes_headers() {
+        asked.header_changes(headers)
+    } else {
+        Vec::new()
+    };
+    Answer {
+        outcome: verdict.into(),
+        changes,
+    }
+}
+
+/// A request, as a server sees it that reads the path in its own way.
+struct ReadAs<'a> {
+    headers: &'a Headers,
+    path: &'a [u8],
+}
+
+impl HttpFacts for ReadAs<'_> {
+    fn method(&self) -> Option<&[u8]> {
+        self.headers.method()
+    }
+
+    fn path(&self) -> Option<&[u8]> {
+        Some(self.path)
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        self.headers.authority()
+    }
+
+    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        self.headers.header_values(name, each);
+    }
+}
