@@ -6,6 +6,7 @@
 
 mod access_log;
 mod any;
+mod arrival;
 mod bootstrap;
 mod check;
 mod cluster;
@@ -13,20 +14,28 @@ mod dns;
 mod example;
 mod guard;
 mod http;
+mod identity;
 mod listener;
 pub(crate) mod plugin;
 mod range;
 mod rbac;
 mod routes;
+mod tcp;
+mod tls;
+mod version;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use arrival::{OriginalDst, ProxyProtocol};
 pub use bootstrap::Bootstrap;
-pub use check::{InvalidNode, Problem};
+pub use check::{InvalidNode, Problem, TrustProblem};
+pub use identity::{Certificate, Identity, NativeValue};
 pub use plugin::{CAPABILITIES, Capability};
 pub use range::IpRange;
+pub use tls::{ClientCertificates, ClientTls, KeyPair, ServerTls};
+pub use version::{EnvoyVersion, UnknownVersion};
 
 use crate::ecds::Encoding;
 
@@ -35,6 +44,8 @@ use crate::ecds::Encoding;
 pub struct Node {
     /// The node's name, `node.id` in Envoy.
     pub id: String,
+    /// The Envoy that the configuration is for.
+    pub envoy: EnvoyVersion,
     /// Where Envoy's admin interface listens. A loopback address: the interface has no access control of its own.
     pub admin: SocketAddr,
     /// The plugin, as Envoy shall find it. A relative path starts at Envoy's working directory.
@@ -79,6 +90,17 @@ pub struct Listener {
     pub logical_port: Option<u16>,
     /// What the listener speaks and where it forwards to.
     pub kind: ListenerKind,
+    /// Whether TLS ends here. Without it, TLS passes through as any other bytes do.
+    pub tls: Option<ServerTls>,
+    /// What besides addresses tells who the peer is.
+    pub identity: Identity,
+    /// Whether a proxy in front says whose connections they are.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Whether to wait for the client's first bytes to find the server name in them, where TLS passes through. A
+    /// protocol in which the server speaks first would come to nothing.
+    pub tls_inspector: bool,
+    /// Whether connections to other addresses come here.
+    pub original_dst: Option<OriginalDst>,
 }
 
 /// The policies that a listener asks, seen from the workload that has the policy.
@@ -95,13 +117,19 @@ pub enum Direction {
 /// The protocol of a listener, and its upstream.
 #[derive(Clone, Debug)]
 pub enum ListenerKind {
-    /// HTTP/1.1 and HTTP/2 without TLS: connections and requests are decided.
+    /// HTTP/1.1 and HTTP/2: connections and requests are decided.
     Http {
         /// Where allowed requests go.
         route: Route,
     },
     /// Any other protocol: connections are decided, and what the plugin can parse inside them.
     Tcp {
+        /// The name of a [`Cluster`], or [`Cluster::ORIGINAL_DST`].
+        cluster: String,
+    },
+    /// As [`Tcp`](Self::Tcp), and the destination is the endpoint of the cluster that load balancing chose. It is
+    /// connected to before the verdict, but neither side gets a byte.
+    TcpUpstream {
         /// The name of a [`Cluster`].
         cluster: String,
     },
@@ -110,8 +138,12 @@ pub enum ListenerKind {
 /// Who chooses the upstream of a request, and thereby what the *destination* of the request is.
 #[derive(Clone, Debug)]
 pub enum Route {
-    /// The client chose an address, and this cluster is behind it. Destination: the address; names prove nothing.
+    /// The client chose an address, and this cluster, or [`Cluster::ORIGINAL_DST`], is behind it. Destination: the
+    /// address; names prove nothing.
     Cluster(String),
+    /// The client chose an address that stands for all endpoints of this cluster. Destination: the endpoint that load
+    /// balancing chose, which is judged before it gets a byte.
+    Upstream(String),
     /// The client names one of these hosts in `:authority`, and Envoy resolves it. Destination: the name.
     /// Any other authority gets 404, so that the name the policy saw is the name that is contacted.
     Names {
@@ -135,6 +167,8 @@ pub struct Cluster {
     pub name: String,
     /// At least one.
     pub endpoints: Vec<SocketAddr>,
+    /// Whether they speak TLS.
+    pub tls: Option<ClientTls>,
 }
 
 /// What happens to a request with `_` in a header name. Many servers read `x_user` and `x-user` as one header, a
@@ -171,9 +205,36 @@ impl Node {
             .iter()
             .any(|listener| matches!(listener.kind, ListenerKind::Http { .. }))
     }
+
+    /// Whether the HTTP plugin also runs behind load balancing, as a filter with a subscription of its own.
+    #[must_use]
+    pub fn judges_endpoints(&self) -> bool {
+        let judges = |kind: &ListenerKind| match kind {
+            ListenerKind::Http { route } => matches!(route, Route::Upstream(_)),
+            ListenerKind::Tcp { .. } | ListenerKind::TcpUpstream { .. } => false,
+        };
+        self.listeners.iter().any(|listener| judges(&listener.kind))
+    }
 }
 
 impl Listener {
+    /// A listener without TLS, that clients connect to themselves and whose addresses say who they are.
+    #[must_use]
+    pub fn new(name: &str, address: SocketAddr, direction: Direction, kind: ListenerKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            address,
+            direction,
+            logical_port: None,
+            kind,
+            tls: None,
+            identity: Identity::default(),
+            proxy_protocol: None,
+            tls_inspector: false,
+            original_dst: None,
+        }
+    }
+
     /// The upstream port, where clients name the host.
     fn named_port(&self) -> Option<u16> {
         match self.kind {
@@ -181,9 +242,26 @@ impl Listener {
                 route: Route::Names { port, .. } | Route::AnyName { port },
             } => Some(port),
             ListenerKind::Http {
-                route: Route::Cluster(_),
+                route: Route::Cluster(_) | Route::Upstream(_),
             }
-            | ListenerKind::Tcp { .. } => None,
+            | ListenerKind::Tcp { .. }
+            | ListenerKind::TcpUpstream { .. } => None,
+        }
+    }
+}
+
+impl Cluster {
+    /// The name of the cluster that needs no description: the address that the client meant, on a listener with
+    /// [`original_dst`](Listener::original_dst).
+    pub const ORIGINAL_DST: &str = "original-dst";
+
+    /// A cluster of plain endpoints.
+    #[must_use]
+    pub fn new(name: &str, endpoints: Vec<SocketAddr>) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoints,
+            tls: None,
         }
     }
 }
@@ -193,11 +271,14 @@ impl Route {
     const ADDRESS: &'static str = "address";
     /// The destination is the name in `:authority`.
     const AUTHORITY: &'static str = "authority";
+    /// The destination is the endpoint that was chosen.
+    const UPSTREAM: &'static str = "upstream";
 
     /// What the destination is, in the words of the plugin's configuration.
     fn destination(&self) -> &'static str {
         match self {
             Self::Cluster(_) => Self::ADDRESS,
+            Self::Upstream(_) => Self::UPSTREAM,
             Self::Names { .. } | Self::AnyName { .. } => Self::AUTHORITY,
         }
     }

@@ -34,6 +34,9 @@ pub enum Layer {
     Http,
 }
 
+/// As [`Layer::stat_prefix`], for the HTTP filters behind load balancing.
+pub(crate) const UPSTREAM_STAT_PREFIX: &str = "extension_config_discovery.upstream_http_filter.portcullis-http";
+
 /// The protobuf message that wraps the plugin's configuration. The plugin gets the same bytes either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
@@ -172,7 +175,7 @@ pub fn with_revision<'a>(configuration: &'a [u8], revision: &str) -> Cow<'a, [u8
 /// The configuration is not UTF-8 for [`Encoding::String`].
 pub fn document(node: &Node, layer: Layer, configuration: &[u8], version: &str) -> Result<Vec<u8>, PublishError> {
     let encoded = Encoded::new(node.encoding, configuration)?;
-    let response = Response::new(layer, &node.plugin_wasm, encoded, version);
+    let response = Response::new(layer, node, encoded, version);
     let mut json = serde_json::to_vec_pretty(&response)?;
     json.push(b'\n');
     Ok(json)

@@ -9,7 +9,7 @@ use envoy_e2e::ecds::{self, Layer};
 use envoy_e2e::run::EnvoyProcess;
 use envoy_e2e::world::client::{HttpClient, Request};
 use envoy_e2e::world::tcp::Probe;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A world on which `module` is the plugin, and its Envoy; nothing if there is no Envoy.
 fn start(module: Module) -> Option<(World, EnvoyProcess)> {
@@ -20,14 +20,16 @@ fn start(module: Module) -> Option<(World, EnvoyProcess)> {
     Some((world, running))
 }
 
-/// The HTTP listeners, each with an authority that has a route there.
-fn hosts(world: &World) -> [(&'static str, String); 3] {
+/// The HTTP listeners that there are, each with an authority that has a route there.
+fn hosts(world: &World) -> Vec<(&'static str, String)> {
     let port = world.app.address().port();
-    [
+    let all = [
         ("app", "app".into()),
         ("names", NAME.into()),
         ("any-name", format!("{NAME}:{port}")),
-    ]
+    ];
+    let is_there = |name: &str| world.node.listeners.iter().any(|listener| listener.name == name);
+    all.into_iter().filter(|(name, _)| is_there(name)).collect()
 }
 
 /// Nobody gets through, on any listener, and no upstream hears of the attempt.
@@ -137,10 +139,22 @@ fn start_failing(listener: &str, configurations: [&[u8]; 2]) -> Option<(World, E
 fn own_vm(world: &World, layer: Layer, configuration: &[u8]) -> Vec<u8> {
     let document = ecds::document(&world.node, layer, configuration, "1").unwrap();
     let mut document: Value = serde_json::from_slice(&document).unwrap();
-    let vm = &mut document["resources"][0]["typed_config"]["config"]["vm_config"];
-    vm["vm_id"] = layer.resource_name().into();
-    vm["capability_restriction_config"]["allowed_capabilities"]["proxy_get_metric"] = json!({});
+    document["resources"][0]["typed_config"]["config"]["vm_config"]["vm_id"] = layer.resource_name().into();
+    capabilities(&mut document).insert("proxy_get_metric".into(), json!({}));
     serde_json::to_vec(&document).unwrap()
+}
+
+/// What the plugin in a document may do, wherever the version of Envoy wants to have that.
+fn capabilities(document: &mut Value) -> &mut Map<String, Value> {
+    let plugin = &mut document["resources"][0]["typed_config"]["config"];
+    let of_the_plugin = plugin.get("capability_restriction_config").is_some();
+    let place = if of_the_plugin {
+        plugin
+    } else {
+        &mut plugin["vm_config"]
+    };
+    let allowed = &mut place["capability_restriction_config"]["allowed_capabilities"];
+    allowed.as_object_mut().unwrap()
 }
 
 #[test]
@@ -189,13 +203,9 @@ fn start_without_callbacks(callbacks: &[&str]) -> Option<(World, EnvoyProcess)> 
     let [network, http] = Layer::ALL.map(|layer| {
         let document = ecds::document(&world.node, layer, configuration.as_bytes(), "1").unwrap();
         let mut document: Value = serde_json::from_slice(&document).unwrap();
-        let vm = &mut document["resources"][0]["typed_config"]["config"]["vm_config"];
-        let allowed = &mut vm["capability_restriction_config"]["allowed_capabilities"];
+        let allowed = capabilities(&mut document);
         for callback in callbacks {
-            assert!(
-                allowed.as_object_mut().unwrap().remove(*callback).is_some(),
-                "{callback}"
-            );
+            assert!(allowed.remove(*callback).is_some(), "{callback}");
         }
         serde_json::to_vec(&document).unwrap()
     });

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use common::module::Module;
-use common::{NAME, TIMEOUT, World, envoy};
+use common::{NAME, TIMEOUT, World, envoy_that_guards_names};
 use envoy_e2e::config::{IpRange, Node};
 use envoy_e2e::run::EnvoyProcess;
 use envoy_e2e::world::client::{self, Request};
@@ -15,7 +15,7 @@ use envoy_e2e::world::http::HttpApp;
 
 /// A world whose plugin allows everything, and its Envoy.
 fn start(change: impl FnOnce(&mut World)) -> Option<(World, EnvoyProcess)> {
-    let envoy = envoy()?;
+    let envoy = envoy_that_guards_names()?;
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(&Module::AllowAll.write(dir.path()));
     change(&mut world);
@@ -129,7 +129,7 @@ fn listeners_do_not_disturb_each_other() {
 
 #[test]
 fn the_port_that_is_judged_is_the_one_that_is_contacted() {
-    let Some(envoy) = envoy() else { return };
+    let Some(envoy) = envoy_that_guards_names() else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(&Module::Tell.write(dir.path()));
     world.node.stand_in_ports = false;

@@ -1,4 +1,4 @@
-//! The committed templates are what the generator makes of the documented example.
+//! The committed templates are what the generator makes of the documented examples.
 //!
 //! After a change of the generator, `PORTCULLIS_BLESS=1 cargo test -p envoy-e2e --test template` writes them anew.
 
@@ -8,13 +8,18 @@ use std::path::Path;
 use envoy_e2e::config::Node;
 use envoy_e2e::ecds::{self, Layer};
 
-/// The configuration of the template. Policies are enforced on every endpoint, and there are none: nothing is allowed.
+/// The configuration of the templates. Policies are enforced on every endpoint, and there are none: nothing is allowed.
 const CONFIGURATION: &str = include_str!("../templates/plugin-configuration.json");
 
 #[test]
-fn the_bootstrap_is_up_to_date() {
-    let bootstrap = Node::example().bootstrap().unwrap();
-    compare("node.yaml", &bootstrap.to_yaml().unwrap());
+fn the_bootstraps_are_up_to_date() {
+    for (name, node) in [
+        ("node.yaml", Node::example()),
+        ("sidecar.yaml", Node::sidecar_example()),
+        ("gateway.yaml", Node::gateway_example()),
+    ] {
+        compare(name, &node.bootstrap().unwrap().to_yaml().unwrap());
+    }
 }
 
 #[test]

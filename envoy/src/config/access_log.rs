@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::Node;
 use super::any::Extension;
 
 /// Envoy's file logger.
@@ -25,6 +26,7 @@ const COMMON: &[(&str, &str)] = &[
     ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
     ("destination", "%DOWNSTREAM_LOCAL_ADDRESS%"),
     ("upstream", "%UPSTREAM_HOST%"),
+    ("peer", "%FILTER_STATE(wasm.portcullis_peer:PLAIN)%"),
     ("verdict", "%FILTER_STATE(wasm.portcullis_verdict:PLAIN)%"),
     ("reason", "%FILTER_STATE(wasm.portcullis_reason:PLAIN)%"),
     ("rule", "%FILTER_STATE(wasm.portcullis_rule:PLAIN)%"),
@@ -35,10 +37,16 @@ const COMMON: &[(&str, &str)] = &[
 const CONNECTION: &[(&str, &str)] = &[
     ("l4", "%FILTER_STATE(wasm.portcullis_l4:PLAIN)%"),
     ("sni", "%REQUESTED_SERVER_NAME%"),
-    ("closed", "%DOWNSTREAM_LOCAL_CLOSE_REASON%"),
+    (
+        "certificate",
+        "%DYNAMIC_METADATA(envoy.filters.network.rbac:portcullis_shadow_engine_result)%",
+    ),
     ("bytes_received", "%BYTES_RECEIVED%"),
     ("bytes_sent", "%BYTES_SENT%"),
 ];
+
+/// For an Envoy that knows it.
+const CLOSED: (&str, &str) = ("closed", "%DOWNSTREAM_LOCAL_CLOSE_REASON%");
 
 const REQUEST: &[(&str, &str)] = &[
     ("http", "%FILTER_STATE(wasm.portcullis_http:PLAIN)%"),
@@ -52,18 +60,29 @@ const REQUEST: &[(&str, &str)] = &[
 
 /// One line when a connection on this listener ends. The listener writes it, not the last filter, so that a
 /// connection which was denied before it became HTTP has a line too.
-pub(super) fn connections(path: &Path, listener: &str) -> Extension<FileLog> {
-    file(path, "connection", listener, CONNECTION)
+pub(super) fn connections(node: &Node, listener: &str) -> Extension<FileLog> {
+    let closed = node.envoy.logs_close_reasons().then_some(CLOSED);
+    let own = CONNECTION.iter().copied().chain(closed);
+    file(&node.access_log, "connection", listener, own)
 }
 
 /// One line when a request on this listener ends.
-pub(super) fn requests(path: &Path, listener: &str) -> Extension<FileLog> {
-    file(path, "request", listener, REQUEST)
+pub(super) fn requests(node: &Node, listener: &str) -> Extension<FileLog> {
+    file(&node.access_log, "request", listener, REQUEST.iter().copied())
 }
 
-fn file(path: &Path, what: &str, listener: &str, own: &[(&'static str, &'static str)]) -> Extension<FileLog> {
+fn file(
+    path: &Path,
+    what: &str,
+    listener: &str,
+    own: impl Iterator<Item = (&'static str, &'static str)>,
+) -> Extension<FileLog> {
     let fixed = [("log", what.to_owned()), ("listener", listener.to_owned())];
-    let formats = COMMON.iter().chain(own).map(|&(key, format)| (key, format.to_owned()));
+    let formats = COMMON
+        .iter()
+        .copied()
+        .chain(own)
+        .map(|(key, format)| (key, format.to_owned()));
     let log = FileLog {
         path: path.display().to_string(),
         log_format: LogFormat {

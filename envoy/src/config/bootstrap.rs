@@ -27,6 +27,8 @@ struct NodeIdentity {
 #[derive(Serialize)]
 struct Admin {
     address: Address,
+    /// Empty for an Envoy that does not know it: then whoever reaches the interface can also change Envoy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     allow_paths: Vec<AllowPath>,
 }
 
@@ -106,7 +108,7 @@ impl Bootstrap {
             },
             admin: Admin {
                 address: Address::tcp(node.admin),
-                allow_paths: ADMIN_PATHS.iter().map(|&prefix| AllowPath { prefix }).collect(),
+                allow_paths: allow_paths(node),
             },
             stats_config: StatsConfig { stats_tags },
             overload_manager: OverloadManager {
@@ -132,4 +134,9 @@ impl Bootstrap {
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         serde_saphyr::to_string_with_options(self, options)
     }
+}
+
+fn allow_paths(node: &Node) -> Vec<AllowPath> {
+    let known = ADMIN_PATHS.iter().filter(|_| node.envoy.restricts_admin());
+    known.map(|&prefix| AllowPath { prefix }).collect()
 }

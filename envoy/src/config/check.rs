@@ -1,10 +1,15 @@
 //! What must hold before a description becomes a configuration: everything is reported, nothing is repaired.
 
+mod trust;
+mod version;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Cluster, Direction, IpRange, Listener, ListenerKind, Node, Route};
+pub use trust::TrustProblem;
+
+use super::{Cluster, Direction, EnvoyVersion, IpRange, Listener, ListenerKind, Node, Route};
 
 /// A description that would not do what it says, with all its problems.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +82,27 @@ pub enum Problem {
     /// Longer than an address.
     #[error("cluster ranges: `{0}` is longer than an address")]
     RangeLength(IpRange),
+    /// Identities that nobody vouches for, or connections that are judged as what they are not.
+    #[error("listener `{listener}`: {problem}")]
+    Trust {
+        /// The listener.
+        listener: String,
+        /// What is wrong with it.
+        problem: TrustProblem,
+    },
+    /// A cluster that needs no description has one.
+    #[error("clusters: `{0}` is the name for the address that the client meant")]
+    ReservedName(String),
+    /// Envoy would not start.
+    #[error("listener `{listener}`: Envoy {version} {lacks}")]
+    Version {
+        /// The listener.
+        listener: String,
+        /// The Envoy that the configuration is for.
+        version: EnvoyVersion,
+        /// What is missing in it.
+        lacks: &'static str,
+    },
     /// Envoy counts zero as no limit at all.
     #[error("max_connection: less than one second")]
     MaxConnection,
@@ -148,12 +174,23 @@ fn check_listener(node: &Node, listener: &Listener, problems: &mut Vec<Problem>)
     if let Some(contacted) = named_port {
         check_named(node, listener, contacted, problems);
     }
+    problems.extend(trust::problems(listener).map(|problem| Problem::Trust {
+        listener: listener.name.clone(),
+        problem,
+    }));
+    problems.extend(version::lacks(node.envoy, listener).map(|lacks| Problem::Version {
+        listener: listener.name.clone(),
+        version: node.envoy,
+        lacks,
+    }));
     match &listener.kind {
         ListenerKind::Http {
-            route: Route::Cluster(cluster),
+            route: Route::Cluster(cluster) | Route::Upstream(cluster),
         }
-        | ListenerKind::Tcp { cluster } => {
-            if !node.clusters.iter().any(|described| described.name == *cluster) {
+        | ListenerKind::Tcp { cluster }
+        | ListenerKind::TcpUpstream { cluster } => {
+            let described = node.clusters.iter().any(|described| described.name == *cluster);
+            if !described && cluster != Cluster::ORIGINAL_DST {
                 let (listener, cluster) = (listener.name.clone(), cluster.clone());
                 problems.push(Problem::UnknownCluster { listener, cluster });
             }
@@ -217,6 +254,9 @@ fn check_hosts(listener: &str, names: &[String], problems: &mut Vec<Problem>) {
 
 fn check_cluster(cluster: &Cluster, problems: &mut Vec<Problem>) {
     let place = || format!("cluster `{}`", cluster.name);
+    if cluster.name == Cluster::ORIGINAL_DST {
+        problems.push(Problem::ReservedName(cluster.name.clone()));
+    }
     if cluster.endpoints.is_empty() {
         problems.push(Problem::Empty(place()));
     }

@@ -8,7 +8,9 @@ use serde_saphyr::Commented;
 use super::any::{Address, Any, Empty, Extension};
 use super::dns::{self, CAres};
 use super::range::{self, UpstreamFilter};
-use super::{Cluster, ListenerKind, Node, Route, guard};
+use super::tcp::Decision;
+use super::tls::{ClientTls, UpstreamTls};
+use super::{Cluster, ListenerKind, Node, Route};
 
 /// The cluster of the dynamic forward proxy. One for all listeners: it names the clusters that it makes after the host
 /// alone, and a second one would wait in vain for those that the first has made.
@@ -21,6 +23,8 @@ pub(super) struct WireCluster {
     connect_timeout: &'static str,
     #[serde(flatten)]
     discovery: Discovery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport_socket: Option<Extension<UpstreamTls>>,
     /// HTTP/2 to those who came with HTTP/2 (gRPC), HTTP/1.1 to the rest. TCP proxies ignore it.
     typed_extension_protocol_options: BTreeMap<&'static str, Any<ProtocolOptions>>,
 }
@@ -35,6 +39,10 @@ enum Discovery {
     Dns {
         cluster_type: Extension<DnsCluster>,
         load_assignment: LoadAssignment,
+    },
+    Original {
+        r#type: &'static str,
+        lb_policy: &'static str,
     },
     Dynamic {
         lb_policy: &'static str,
@@ -129,7 +137,9 @@ pub(super) fn clusters(node: &Node) -> Vec<WireCluster> {
     let mut seen = BTreeSet::new();
     let all = node.listeners.iter().flat_map(|listener| match &listener.kind {
         ListenerKind::Http { route } => of_route(node, route),
-        ListenerKind::Tcp { cluster } => by_address(node, cluster, guard::tcp_cluster(cluster)),
+        ListenerKind::Tcp { cluster } | ListenerKind::TcpUpstream { cluster } => {
+            by_address(node, cluster, Decision::of(listener).cluster(cluster))
+        }
     });
     all.filter(|cluster| seen.insert(cluster.name.clone())).collect()
 }
@@ -141,7 +151,7 @@ pub(super) fn dns_cluster(name: &str, port: u16) -> String {
 
 fn of_route(node: &Node, route: &Route) -> Vec<WireCluster> {
     match route {
-        Route::Cluster(cluster) => by_address(node, cluster, cluster.clone()),
+        Route::Cluster(cluster) | Route::Upstream(cluster) => by_address(node, cluster, cluster.clone()),
         Route::Names { names, port } => names.iter().map(|name| by_name(node, name, *port)).collect(),
         Route::AnyName { .. } => vec![any_name(node)],
     }
@@ -149,6 +159,9 @@ fn of_route(node: &Node, route: &Route) -> Vec<WireCluster> {
 
 /// The described cluster `cluster`, if there is one, under the name `name`.
 fn by_address(node: &Node, cluster: &str, name: String) -> Vec<WireCluster> {
+    if cluster == Cluster::ORIGINAL_DST {
+        return vec![original_dst(name)];
+    }
     let described = node.clusters.iter().find(|described| described.name == cluster);
     described
         .map(|described| statically(described, name))
@@ -165,6 +178,19 @@ fn statically(described: &Cluster, name: String) -> WireCluster {
     let discovery = Discovery::Static {
         r#type: "STATIC",
         load_assignment,
+    };
+    let transport_socket = described.tls.as_ref().map(ClientTls::transport_socket);
+    WireCluster {
+        transport_socket,
+        ..cluster(name, discovery, None, None)
+    }
+}
+
+/// The address that the client meant, on listeners that know it.
+fn original_dst(name: String) -> WireCluster {
+    let discovery = Discovery::Original {
+        r#type: "ORIGINAL_DST",
+        lb_policy: "CLUSTER_PROVIDED",
     };
     cluster(name, discovery, None, None)
 }
@@ -246,6 +272,7 @@ fn cluster(
         name,
         connect_timeout: "5s",
         discovery,
+        transport_socket: None,
         typed_extension_protocol_options: options,
     }
 }

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_saphyr::Commented;
 
 use super::access_log::{self, FileLog};
-use super::any::Extension;
-use super::guard::{self, Guard};
+use super::any::{Empty, Extension};
+use super::guard::{self, Guard, Lua, Position};
 use super::plugin::Subscription;
+use super::range;
 use super::routes::{self, RouteConfiguration};
 use super::{Node, Route, Underscores};
 use crate::ecds::Layer;
@@ -25,6 +26,7 @@ pub(super) struct ConnectionManager {
     http_protocol_options: Http1Options,
     http2_protocol_options: Http2Options,
     request_headers_timeout: Commented<&'static str>,
+    delayed_close_timeout: Commented<&'static str>,
     stream_idle_timeout: &'static str,
     server_header_transformation: Commented<&'static str>,
     generate_request_id: bool,
@@ -86,6 +88,17 @@ struct SubCluster {
 #[derive(Serialize)]
 struct Router {
     suppress_envoy_headers: Commented<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    upstream_http_filters: Vec<EndpointFilter>,
+}
+
+/// Filters between the router and the endpoint that was chosen.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EndpointFilter {
+    Plugin(Subscription),
+    Guard(Extension<Lua>),
+    Codec(Extension<Empty>),
 }
 
 /// The last network filter of an HTTP listener.
@@ -114,13 +127,14 @@ pub(super) fn connection_manager(node: &Node, listener: &str, route: &Route) -> 
             initial_connection_window_size: 1024 * 1024,
         },
         request_headers_timeout: why("10s", "a client that never finishes its headers"),
+        delayed_close_timeout: why("0.5s", "what policy takes back is closed within a second"),
         stream_idle_timeout: "300s",
         server_header_transformation: why("PASS_THROUGH", "the application's answer, unaltered"),
         generate_request_id: false,
         upgrade_configs: [Upgrade {
             upgrade_type: why("websocket", "judged as its request"),
         }],
-        access_log: [access_log::requests(&node.access_log, listener)],
+        access_log: [access_log::requests(node, listener)],
         route_config: routes::of(route),
         http_filters: filters(node, route),
     };
@@ -134,7 +148,7 @@ pub(super) fn connection_manager(node: &Node, listener: &str, route: &Route) -> 
 fn filters(node: &Node, route: &Route) -> Vec<HttpFilter> {
     let mut filters = vec![
         HttpFilter::Plugin(Subscription::new(Layer::Http, &node.state_dir)),
-        HttpFilter::Guard(guard::rbac(Layer::Http)),
+        HttpFilter::Guard(guard::rbac(Position::Request)),
     ];
     // After the guard: a denied request must not even cause a DNS query.
     if let Route::AnyName { .. } = route {
@@ -154,9 +168,23 @@ fn filters(node: &Node, route: &Route) -> Vec<HttpFilter> {
         "envoy.extensions.filters.http.router.v3.Router",
         Router {
             suppress_envoy_headers: why(true, "no x-envoy-* headers are added"),
+            upstream_http_filters: endpoint_filters(node, route),
         },
     )));
     filters
+}
+
+/// Where the destination is the endpoint that load balancing chose, the plugin decides once that is known, and before
+/// the endpoint gets a byte.
+fn endpoint_filters(node: &Node, route: &Route) -> Vec<EndpointFilter> {
+    if !matches!(route, Route::Upstream(_)) {
+        return vec![];
+    }
+    vec![
+        EndpointFilter::Plugin(Subscription::new(Layer::Http, &node.state_dir)),
+        EndpointFilter::Guard(guard::endpoint()),
+        EndpointFilter::Codec(range::upstream_codec()),
+    ]
 }
 
 /// When a connection has to be made anew.

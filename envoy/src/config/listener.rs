@@ -7,10 +7,14 @@ use serde_saphyr::Commented;
 
 use super::access_log::{self, FileLog};
 use super::any::{Address, Extension};
-use super::guard::{self, Guard, SetFilterState};
+use super::arrival::{self, ListenerFilter};
+use super::guard::{self, Guard, Position, SetFilterState};
 use super::http::{self, ConnectionManager};
+use super::identity::{self, Certificate, Witness};
 use super::plugin::Subscription;
-use super::{Direction, Listener, ListenerKind, Node, Route};
+use super::tcp::{self, Decision, TcpProxy};
+use super::tls::DownstreamTls;
+use super::{Direction, Listener, ListenerKind, Node, OriginalDst, Route};
 use crate::ecds::Layer;
 
 /// What a connection may hold in memory before the sender has to wait. More than the 65,537 bytes of one DNS
@@ -22,11 +26,15 @@ pub(super) const BUFFER_BYTES: u32 = 128 * 1024;
 pub(super) struct WireListener {
     name: String,
     address: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transparent: Option<bool>,
     traffic_direction: &'static str,
     metadata: Metadata,
     per_connection_buffer_limit_bytes: Commented<u32>,
     access_log: [Extension<FileLog>; 1],
-    filter_chains: [FilterChain; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listener_filters: Vec<ListenerFilter>,
+    filter_chains: Vec<FilterChain>,
 }
 
 #[derive(Serialize)]
@@ -36,82 +44,107 @@ struct Metadata {
 
 #[derive(Serialize)]
 struct FilterChain {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter_chain_match: Option<Match>,
     filters: Vec<NetworkFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport_socket: Option<Extension<DownstreamTls>>,
+}
+
+#[derive(Serialize)]
+struct Match {
+    destination_port: Commented<u16>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum NetworkFilter {
+    Values(Extension<SetFilterState>),
+    Witness(Extension<Witness>),
     Plugin(Subscription),
     Guard(Extension<Guard>),
-    ClusterGuard(Extension<SetFilterState>),
     Http(Box<Extension<ConnectionManager>>),
     Tcp(Extension<TcpProxy>),
-}
-
-#[derive(Serialize)]
-struct TcpProxy {
-    stat_prefix: String,
-    cluster: Commented<&'static str>,
-    upstream_connect_mode: Commented<&'static str>,
-    max_downstream_connection_duration: Commented<String>,
 }
 
 impl WireListener {
     /// `listener`, a part of `node`.
     pub(super) fn new(node: &Node, listener: &Listener) -> Self {
+        let transparent = listener.original_dst == Some(OriginalDst::Transparent);
         Self {
             name: listener.name.clone(),
             address: Address::tcp(listener.address),
+            transparent: transparent.then_some(true),
             traffic_direction: traffic_direction(listener.direction),
             metadata: metadata(listener),
             per_connection_buffer_limit_bytes: Commented(
                 BUFFER_BYTES,
                 "one whole DNS message, not a client's flood".into(),
             ),
-            access_log: [access_log::connections(&node.access_log, &listener.name)],
-            filter_chains: [FilterChain {
-                filters: filters(node, listener),
-            }],
+            access_log: [access_log::connections(node, &listener.name)],
+            listener_filters: arrival::listener_filters(listener),
+            filter_chains: filter_chains(node, listener),
         }
     }
 }
 
+fn filter_chains(node: &Node, listener: &Listener) -> Vec<FilterChain> {
+    let own = FilterChain {
+        filter_chain_match: None,
+        filters: filters(node, listener),
+        transport_socket: listener.tls.as_ref().map(|tls| {
+            let http = matches!(listener.kind, ListenerKind::Http { .. });
+            tls.transport_socket(http)
+        }),
+    };
+    let to_itself = listener.original_dst.map(|_| to_itself(node, listener));
+    to_itself.into_iter().chain([own]).collect()
+}
+
+/// The chain for connections to a listener that takes those to others: forwarded to where they were meant to go,
+/// they would come back for ever.
+fn to_itself(node: &Node, listener: &Listener) -> FilterChain {
+    let mut filters = plugin(node);
+    filters.push(NetworkFilter::Tcp(tcp::dead_end(node, listener)));
+    FilterChain {
+        filter_chain_match: Some(Match {
+            destination_port: Commented(listener.address.port(), "meant for this listener: a circle".into()),
+        }),
+        filters,
+        transport_socket: None,
+    }
+}
+
 fn filters(node: &Node, listener: &Listener) -> Vec<NetworkFilter> {
-    let mut filters = vec![
-        NetworkFilter::Plugin(Subscription::new(Layer::Network, &node.state_dir)),
-        NetworkFilter::Guard(guard::rbac(Layer::Network)),
-    ];
+    let mut filters: Vec<_> = guard::native_values(&listener.identity)
+        .map(NetworkFilter::Values)
+        .into_iter()
+        .collect();
+    if listener.identity.certificate == Certificate::Witnessed {
+        filters.push(NetworkFilter::Witness(identity::witness()));
+    }
+    filters.extend(plugin(node));
     match &listener.kind {
         ListenerKind::Http { route } => {
             let manager = http::connection_manager(node, &listener.name, route);
             filters.push(NetworkFilter::Http(Box::new(manager)));
         }
-        ListenerKind::Tcp { cluster } => {
-            filters.push(NetworkFilter::ClusterGuard(guard::cluster_by_verdict(cluster)));
-            filters.push(NetworkFilter::Tcp(tcp_proxy(node, &listener.name)));
+        ListenerKind::Tcp { cluster } | ListenerKind::TcpUpstream { cluster } => {
+            if Decision::of(listener).word().is_some() {
+                filters.push(NetworkFilter::Values(guard::cluster_by_verdict(cluster)));
+            }
+            filters.push(NetworkFilter::Tcp(tcp::proxy(node, listener, cluster)));
         }
     }
     filters
 }
 
-/// The upstream is contacted as soon as the connection is accepted, that is right after the plugin judged its
-/// addresses and closed what it denies. Two other modes exist for verdicts that need more than addresses:
-/// `ON_DOWNSTREAM_TLS_HANDSHAKE` when Envoy terminates mTLS and the certificate is the identity, and
-/// `ON_DOWNSTREAM_DATA` when the first bytes decide and the client is known to speak first. The plugin must never
-/// pause a new connection in the immediate mode: Envoy would wait for ever.
-fn tcp_proxy(node: &Node, listener: &str) -> Extension<TcpProxy> {
-    let proxy = TcpProxy {
-        stat_prefix: listener.to_owned(),
-        cluster: Commented("no-verdict", "does not exist; the guard above selects".into()),
-        upstream_connect_mode: Commented("IMMEDIATE", "addresses decide, before this filter".into()),
-        max_downstream_connection_duration: http::max_connection(node),
-    };
-    Extension::new(
-        "envoy.filters.network.tcp_proxy",
-        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        proxy,
-    )
+/// What every chain has in front of what forwards.
+fn plugin(node: &Node) -> Vec<NetworkFilter> {
+    vec![
+        NetworkFilter::Plugin(Subscription::new(Layer::Network, &node.state_dir)),
+        NetworkFilter::Guard(guard::rbac(Position::Connection)),
+    ]
 }
 
 fn traffic_direction(direction: Direction) -> &'static str {
@@ -132,6 +165,7 @@ fn metadata(listener: &Listener) -> Metadata {
     let (protocol, destination) = match &listener.kind {
         ListenerKind::Http { route } => ("http", route.destination()),
         ListenerKind::Tcp { .. } => ("tcp", Route::ADDRESS),
+        ListenerKind::TcpUpstream { .. } => ("tcp", Route::UPSTREAM),
     };
     let mut values = BTreeMap::from([
         ("direction", direction.into()),
@@ -142,6 +176,17 @@ fn metadata(listener: &Listener) -> Metadata {
     if let Some(port) = listener.logical_port.or(listener.named_port()) {
         values.insert("port", port.to_string());
     }
+    // Always, where there may be a certificate: whether it counts is known here, not in the plugin's configuration.
+    if listener.tls.is_some() {
+        values.insert("certificate", listener.identity.certificate.word().into());
+    }
+    let identity = &listener.identity;
+    let keys = [
+        ("filter_state", identity.filter_state.as_ref().map(|value| &value.key)),
+        ("proxy_protocol_tlv", identity.proxy_protocol_tlv.as_ref()),
+        ("peer_metadata", identity.peer_metadata.as_ref().map(|value| &value.key)),
+    ];
+    values.extend(keys.into_iter().filter_map(|(name, key)| Some((name, key?.clone()))));
     Metadata {
         filter_metadata: BTreeMap::from([("portcullis", values)]),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_saphyr::Commented;
 
+use super::Node;
 use super::any::{Any, Empty, type_url};
 use crate::ecds::{Encoded, Layer};
 
@@ -92,6 +93,8 @@ struct PluginConfig {
     /// After a trap the VM is made anew, and until then everything is denied. `FAIL_OPEN` would let traffic pass,
     /// `FAIL_CLOSED` would stay dead until the next update.
     failure_policy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capability_restriction_config: Option<Capabilities>,
     vm_config: VmConfig,
     configuration: Any<Encoded>,
 }
@@ -101,7 +104,8 @@ struct VmConfig {
     vm_id: &'static str,
     runtime: &'static str,
     code: Code,
-    capability_restriction_config: Capabilities,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capability_restriction_config: Option<Capabilities>,
 }
 
 #[derive(Serialize)]
@@ -121,23 +125,29 @@ struct Capabilities {
 }
 
 impl Response {
-    /// The plugin at `wasm` with this configuration, as version `version`.
-    pub(crate) fn new(layer: Layer, wasm: &Path, configuration: Encoded, version: &str) -> Self {
+    /// The node's plugin with this configuration, as version `version`.
+    pub(crate) fn new(layer: Layer, node: &Node, configuration: Encoded, version: &str) -> Self {
+        // In the wrong place they would be ignored without a word.
+        let capabilities = |right_place: bool| {
+            right_place.then_some(Capabilities {
+                allowed_capabilities: CAPABILITIES,
+            })
+        };
+        let of_the_vm = node.envoy.restricts_vms();
         let plugin = PluginConfig {
             name: NAME,
             root_id: NAME,
             failure_policy: "FAIL_RELOAD",
+            capability_restriction_config: capabilities(!of_the_vm),
             vm_config: VmConfig {
                 vm_id: NAME,
                 runtime: "envoy.wasm.runtime.v8",
                 code: Code {
                     local: LocalFile {
-                        filename: wasm.display().to_string(),
+                        filename: node.plugin_wasm.display().to_string(),
                     },
                 },
-                capability_restriction_config: Capabilities {
-                    allowed_capabilities: CAPABILITIES,
-                },
+                capability_restriction_config: capabilities(of_the_vm),
             },
             configuration: Any::new(configuration.message_type(), configuration),
         };

@@ -114,12 +114,16 @@ pub(super) fn upstream_guard(ranges: &[IpRange]) -> [UpstreamFilter; 2] {
         "envoy.extensions.filters.http.rbac.v3.RBAC",
         Rbac::allow("address-is-outside", permission, Any::ANY),
     );
-    let codec = Extension::new(
+    [UpstreamFilter::Guard(guard), UpstreamFilter::Codec(upstream_codec())]
+}
+
+/// The filter that ends every chain towards an upstream: it writes the request.
+pub(super) fn upstream_codec() -> Extension<Empty> {
+    Extension::new(
         "envoy.filters.http.upstream_codec",
         "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
         Empty {},
-    );
-    [UpstreamFilter::Guard(guard), UpstreamFilter::Codec(codec)]
+    )
 }
 
 fn one_of(ranges: &[IpRange], what: &str) -> Permission {

@@ -9,7 +9,21 @@ use serde::Serialize;
 pub(super) struct Rbac<Permission, Principal> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stat_prefix: Option<&'static str>,
-    rules: Rules<Permission, Principal>,
+    #[serde(flatten)]
+    effect: Effect<Permission, Principal>,
+}
+
+/// What follows from the rules.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Effect<Permission, Principal> {
+    /// Nothing else passes.
+    Enforced { rules: Rules<Permission, Principal> },
+    /// Everything passes, and the outcome is noted under names that start with the prefix.
+    Noted {
+        shadow_rules: Rules<Permission, Principal>,
+        shadow_rules_stat_prefix: &'static str,
+    },
 }
 
 #[derive(Serialize)]
@@ -37,17 +51,27 @@ impl Any {
 impl<Permission, Principal> Rbac<Permission, Principal> {
     /// Allows what both the permission and the principal match; `name` is that of the policy.
     pub(super) fn allow(name: &'static str, permission: Permission, principal: Principal) -> Self {
-        let policy = Policy {
-            permissions: [permission],
-            principals: [principal],
-        };
-        let rules = Rules {
-            action: "ALLOW",
-            policies: BTreeMap::from([(name, policy)]),
-        };
+        let rules = Rules::allow(name, permission, principal);
         Self {
             stat_prefix: None,
-            rules,
+            effect: Effect::Enforced { rules },
+        }
+    }
+
+    /// Lets everything pass, and notes what [`allow`](Self::allow) would have allowed.
+    pub(super) fn note(
+        name: &'static str,
+        permission: Permission,
+        principal: Principal,
+        shadow_rules_stat_prefix: &'static str,
+    ) -> Self {
+        let shadow_rules = Rules::allow(name, permission, principal);
+        Self {
+            stat_prefix: None,
+            effect: Effect::Noted {
+                shadow_rules,
+                shadow_rules_stat_prefix,
+            },
         }
     }
 
@@ -56,6 +80,19 @@ impl<Permission, Principal> Rbac<Permission, Principal> {
         Self {
             stat_prefix: Some(stat_prefix),
             ..self
+        }
+    }
+}
+
+impl<Permission, Principal> Rules<Permission, Principal> {
+    fn allow(name: &'static str, permission: Permission, principal: Principal) -> Self {
+        let policy = Policy {
+            permissions: [permission],
+            principals: [principal],
+        };
+        Self {
+            action: "ALLOW",
+            policies: BTreeMap::from([(name, policy)]),
         }
     }
 }

@@ -61,7 +61,7 @@ struct RouteAction {
 /// The routes that `route` stands for. What matches none of them gets 404 from Envoy.
 pub(super) fn of(route: &Route) -> RouteConfiguration {
     let virtual_hosts = match route {
-        Route::Cluster(cluster) => {
+        Route::Cluster(cluster) | Route::Upstream(cluster) => {
             vec![virtual_host("all", vec!["*".into()], vec![], cluster.clone())]
         }
         Route::Names { names, port } => names.iter().map(|name| one_name(name, *port)).collect(),

@@ -12,8 +12,8 @@ use crate::world::client::{self, Request};
 
 /// How often something is looked at that is waited for.
 pub(super) const POLL: Duration = Duration::from_millis(5);
-/// What one admin request may take on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// What one admin request may take on a busy machine, or while Envoy reads a large policy.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of the admin interface.
 #[derive(Clone, Copy, Debug)]

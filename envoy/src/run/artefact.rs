@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::config::EnvoyVersion;
+
 /// The Envoy that the project is tested with.
 pub const ENVOY_VERSION: &str = "1.40.0";
 
@@ -24,6 +26,25 @@ pub fn project_root() -> &'static Path {
 pub fn envoy() -> Result<PathBuf> {
     let installed = format!("target/tools/envoy-{ENVOY_VERSION}/envoy");
     find("PORTCULLIS_ENVOY", &installed, "cargo xtask envoy")
+}
+
+/// The version of an Envoy, as far as configurations differ.
+///
+/// # Errors
+///
+/// It cannot be run, says something else than a version, or is older than all that configurations can be made for.
+pub fn version(envoy: &Path) -> Result<EnvoyVersion> {
+    let output = Command::new(envoy)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("could not run {}", envoy.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    // `/path/to/envoy  version: HASH/1.40.0/Clean/RELEASE/BoringSSL`
+    let version = said
+        .split_once("version: ")
+        .and_then(|(_, build)| build.split('/').nth(1));
+    let version = version.with_context(|| format!("{} says no version: {}", envoy.display(), said.trim()))?;
+    Ok(version.parse()?)
 }
 
 /// The plugin: `PORTCULLIS_WASM`, or the one that `cargo xtask wasm` built.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::admin::{Admin, POLL};
+use super::artefact;
 use super::push::{Applied, Pushed, Watched};
 use crate::config::Node;
 use crate::ecds;
@@ -47,13 +48,16 @@ pub struct EnvoyProcess {
 
 impl EnvoyProcess {
     /// Starts `envoy` as `node`, with its bootstrap and log in the folder `dir`, and waits until every listener accepts
-    /// connections. Relative paths of the node start at `dir`, too. What the node reads must be published before:
+    /// connections. An Envoy that is older than the node says gets a configuration for its own version. Relative paths
+    /// of the node start at `dir`, too. What the node reads must be published before:
     /// [`ecds::write`], or [`ecds::write_raw`].
     ///
     /// # Errors
     ///
     /// The description is invalid, nothing was published, or Envoy does not come up; the error holds the end of its log.
     pub fn start(envoy: &Path, node: Node, dir: &Path, options: &Options) -> Result<Self> {
+        let version = node.envoy.min(artefact::version(envoy)?);
+        let node = Node { envoy: version, ..node };
         let bootstrap = node.bootstrap()?.to_yaml()?;
         Self::start_with(envoy, node, &bootstrap, dir, options)
     }
@@ -166,6 +170,19 @@ impl EnvoyProcess {
         }
     }
 
+    /// How much memory the process has, `VmRSS` in kilobytes.
+    ///
+    /// # Errors
+    ///
+    /// The process ended, or this is not Linux.
+    pub fn resident_kilobytes(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.with_context(|| format!("no VmRSS in {path}"))
+    }
+
     /// Publishes a plugin configuration, and returns what Envoy made of it once every worker uses it, or once it was
     /// refused.
     ///
@@ -198,6 +215,7 @@ impl EnvoyProcess {
             admin: self.admin,
             state_dir: self.log.with_file_name("").join(&self.node.state_dir),
             http: self.node.speaks_http(),
+            endpoints: self.node.judges_endpoints(),
         }
     }
 

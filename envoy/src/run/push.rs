@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::admin::{Admin, POLL};
-use crate::ecds::Layer;
+use crate::ecds::{self, Layer};
 
 /// A big policy takes seconds to parse, in every VM.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -53,6 +53,7 @@ pub(super) struct Watched {
     pub(super) admin: Admin,
     pub(super) state_dir: PathBuf,
     pub(super) http: bool,
+    pub(super) endpoints: bool,
 }
 
 /// What was published before, to know which publications change something.
@@ -159,9 +160,15 @@ impl Watched {
     }
 
     fn wait_for_workers(&self, layer: Layer, before: &Stats) -> Result<()> {
-        const RELOADS: &str = "config_reload";
-        let old = counter(before, layer, RELOADS);
-        self.wait(layer, |stats| (counter(stats, layer, RELOADS) > old).then_some(()))
+        // The filters behind load balancing subscribe by themselves, to the same document.
+        let behind = (self.endpoints && layer == Layer::Http).then_some(ecds::UPSTREAM_STAT_PREFIX);
+        let prefixes = [Some(layer.stat_prefix()), behind.map(str::to_owned)];
+        let reloads = |stats: &Stats, prefix: &str| stats.get(&format!("{prefix}.config_reload")).copied();
+        for prefix in prefixes.iter().flatten() {
+            let old = reloads(before, prefix);
+            self.wait(layer, |stats| (reloads(stats, prefix) > old).then_some(()))?;
+        }
+        Ok(())
     }
 
     fn wait<T>(&self, layer: Layer, look: impl Fn(&Stats) -> Option<T>) -> Result<T> {

@@ -1,15 +1,15 @@
 //! An HTTP/1.1 client that chooses its source address and sends any bytes it is told to.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::http::{read_chunks, read_more, take};
 use super::net;
 
-/// A connection that is kept for several requests.
-pub struct HttpClient {
-    connection: TcpStream,
+/// A connection that is kept for several requests: plain, or a [`TlsStream`](super::tls::TlsStream).
+pub struct HttpClient<S = TcpStream> {
+    connection: S,
     buffer: Vec<u8>,
 }
 
@@ -121,10 +121,12 @@ impl HttpClient {
         let connection = net::connect(source, to, timeout).map_err(RequestError::from_io)?;
         Ok(Self::over(connection))
     }
+}
 
+impl<S: Read + Write> HttpClient<S> {
     /// Speaks HTTP on a connection that is there already.
     #[must_use]
-    pub fn over(connection: TcpStream) -> Self {
+    pub fn over(connection: S) -> Self {
         Self {
             connection,
             buffer: Vec::new(),

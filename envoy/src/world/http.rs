@@ -133,7 +133,7 @@ fn serve(mut connection: TcpStream, answer: impl Fn(&Seen, SocketAddr) -> (u16, 
 }
 
 /// The next request, or nothing when the client closed between two.
-fn next_request(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
+fn next_request(connection: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
     loop {
         if let Some((mut request, head)) = parse_head(buffer)? {
             buffer.drain(..head);
@@ -166,7 +166,7 @@ fn parse_head(buffer: &[u8]) -> io::Result<Option<(Seen, usize)>> {
     Ok(Some((seen, length)))
 }
 
-fn read_body(connection: &mut TcpStream, buffer: &mut Vec<u8>, head: &Seen) -> io::Result<Vec<u8>> {
+fn read_body(connection: &mut impl Read, buffer: &mut Vec<u8>, head: &Seen) -> io::Result<Vec<u8>> {
     let chunked = head
         .header("transfer-encoding")
         .is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
@@ -181,7 +181,7 @@ fn read_body(connection: &mut TcpStream, buffer: &mut Vec<u8>, head: &Seen) -> i
 }
 
 /// The chunks of a body put together; a client may send the same way, so clients read with it too.
-pub(super) fn read_chunks(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+pub(super) fn read_chunks(connection: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         match httparse::parse_chunk_size(buffer) {
@@ -206,7 +206,7 @@ pub(super) fn read_chunks(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> i
 }
 
 /// The next `length` bytes.
-pub(super) fn take(connection: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> io::Result<Vec<u8>> {
+pub(super) fn take(connection: &mut impl Read, buffer: &mut Vec<u8>, length: usize) -> io::Result<Vec<u8>> {
     while buffer.len() < length {
         if read_more(connection, buffer)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -216,7 +216,7 @@ pub(super) fn take(connection: &mut TcpStream, buffer: &mut Vec<u8>, length: usi
 }
 
 /// Appends what arrives next; 0 when the other side is done.
-pub(super) fn read_more(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+pub(super) fn read_more(connection: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut chunk = [0; 16 * 1024];
     let read = connection.read(&mut chunk)?;
     buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());

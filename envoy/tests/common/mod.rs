@@ -2,17 +2,25 @@
 
 #![expect(dead_code, reason = "every test binary uses another part of it")]
 
+pub(crate) mod h2_wire;
 pub(crate) mod kept;
 pub(crate) mod module;
 pub(crate) mod policy;
+pub(crate) mod readings;
+pub(crate) mod rows;
+pub(crate) mod shared;
+pub(crate) mod traffic;
+pub(crate) mod translating;
+pub(crate) mod trust;
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use envoy_e2e::config::{Cluster, Direction, IpRange, Listener, ListenerKind, Node, Route, Underscores};
+use envoy_e2e::config::{Cluster, Direction, EnvoyVersion, IpRange, Listener, ListenerKind, Node, Route, Underscores};
 use envoy_e2e::ecds::{self, Encoding};
 use envoy_e2e::run::{EnvoyProcess, Options, artefact};
 use envoy_e2e::world::client::{self, HttpClient, Request, RequestError, Response};
@@ -30,6 +38,31 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Envoy, or nothing after a loud message. With `PORTCULLIS_REQUIRE_ENVOY=1` a missing Envoy fails the test.
 pub(crate) fn envoy() -> Option<PathBuf> {
     required("PORTCULLIS_REQUIRE_ENVOY", artefact::envoy())
+}
+
+/// Envoy, if it is of this version or newer; an older one, which `lacks` something, is met with the same loud message.
+pub(crate) fn envoy_from(version: EnvoyVersion, lacks: &str) -> Option<PathBuf> {
+    let envoy = envoy()?;
+    let found = envoy_version();
+    if found < version {
+        skip(&format!("Envoy {found} {lacks}"));
+        return None;
+    }
+    Some(envoy)
+}
+
+/// Envoy, if names can lead nowhere but outside with it.
+pub(crate) fn envoy_that_guards_names() -> Option<PathBuf> {
+    envoy_from(EnvoyVersion::V1_39, "has no listeners for names")
+}
+
+/// The version of that Envoy; without one, that of the newest.
+pub(crate) fn envoy_version() -> EnvoyVersion {
+    static VERSION: OnceLock<EnvoyVersion> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let envoy = artefact::envoy();
+        envoy.map_or_else(|_| EnvoyVersion::default(), |envoy| artefact::version(&envoy).unwrap())
+    })
 }
 
 /// The real plugin, in the same manner; `PORTCULLIS_REQUIRE_WASM=1` makes it required.
@@ -57,12 +90,16 @@ fn required(variable: &str, found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
             panic!("{variable}=1, and {error:#}")
         }
         Err(error) => {
-            // Not `eprintln`, which the test harness hides when a test passes.
-            let message = format!("\n==== SKIPPED, NOTHING WAS TESTED: {error:#} ====\n\n");
-            io::stderr().write_all(message.as_bytes()).unwrap();
+            skip(&format!("{error:#}"));
             None
         }
     }
+}
+
+fn skip(why: &str) {
+    // Not `eprintln`, which the test harness hides when a test passes.
+    let message = format!("\n==== SKIPPED, NOTHING WAS TESTED: {why} ====\n\n");
+    io::stderr().write_all(message.as_bytes()).unwrap();
 }
 
 /// One node with an application, a TCP service and a DNS server behind it, and clients around it.
@@ -181,10 +218,20 @@ impl World {
 
     /// All that a listener answers to these bytes until it closes.
     pub(crate) fn raw(&self, listener: &str, bytes: &[u8]) -> String {
-        let mut connection = net::connect(self.client(), self.listener(listener), TIMEOUT).unwrap();
-        connection.write_all(bytes).unwrap();
+        self.raw_from(self.client(), listener, bytes)
+    }
+
+    /// The same for another client. Whoever is denied may see a reset.
+    pub(crate) fn raw_from(&self, source: IpAddr, listener: &str, bytes: &[u8]) -> String {
+        let mut connection = net::connect(source, self.listener(listener), TIMEOUT).unwrap();
         let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).unwrap();
+        let sent = connection.write_all(bytes);
+        match sent.and_then(|()| connection.read_to_end(&mut answer)) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                panic!("neither answered nor closed: {error}");
+            }
+            _ => {}
+        }
         String::from_utf8_lossy(&answer).into_owned()
     }
 
@@ -204,16 +251,10 @@ fn inside(network: Network) -> [IpRange; 1] {
 
 fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server, dns: &DnsServer) -> Node {
     let listener = |name: &str, host, logical_port, kind| Listener {
-        name: name.to_owned(),
-        address: network.free(host).unwrap(),
-        direction: Direction::Both,
         logical_port: Some(logical_port),
-        kind,
+        ..Listener::new(name, network.free(host).unwrap(), Direction::Both, kind)
     };
-    let cluster = |name: &str, address| Cluster {
-        name: name.into(),
-        endpoints: vec![address],
-    };
+    let cluster = |name: &str, address| Cluster::new(name, vec![address]);
     let http = |route| ListenerKind::Http { route };
     let tcp = |cluster: &str| ListenerKind::Tcp {
         cluster: cluster.into(),
@@ -223,8 +264,22 @@ fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server,
         direction: Direction::Egress,
         ..listener(name, 1, 80, http(Route::Names { names, port }))
     };
+    let mut listeners = vec![
+        listener("app", 2, 80, http(Route::Cluster("app".into()))),
+        listener("echo", 3, 7, tcp("echo")),
+        listener("dns", 10, 53, tcp("dns")),
+    ];
+    // Older versions refuse them.
+    if envoy_version().guards_names() {
+        listeners.push(egress("names", vec![NAME.into()]));
+        listeners.push(Listener {
+            kind: http(Route::AnyName { port }),
+            ..egress("any-name", vec![])
+        });
+    }
     Node {
         id: "test".into(),
+        envoy: envoy_version(),
         admin: network.free(1).unwrap(),
         plugin_wasm: fs::canonicalize(wasm).unwrap(),
         encoding: Encoding::String,
@@ -235,16 +290,7 @@ fn node(network: Network, wasm: &Path, dir: &Path, app: &HttpApp, echo: &Server,
         stand_in_ports: true,
         max_connection: Node::MAX_CONNECTION,
         underscores: Underscores::Reject,
-        listeners: vec![
-            listener("app", 2, 80, http(Route::Cluster("app".into()))),
-            listener("echo", 3, 7, tcp("echo")),
-            listener("dns", 10, 53, tcp("dns")),
-            egress("names", vec![NAME.into()]),
-            Listener {
-                kind: http(Route::AnyName { port }),
-                ..egress("any-name", vec![])
-            },
-        ],
+        listeners,
         clusters: vec![
             cluster("app", app.address()),
             cluster("echo", echo.address()),

@@ -16,6 +16,10 @@ pub(crate) enum Module {
     AllowFirstRequest,
     /// Says `deny` in both layers, but leaves the doing to others.
     Deny,
+    /// Says `pending` to every connection and nothing more, and `allow` to requests, but not to their endpoints.
+    Pending,
+    /// Says `pending` to every connection, and `allow` with its first byte and to every request and its endpoint.
+    AllowLater,
     /// As `AllowAll`, but writes `allowed`, not the exact word.
     AlmostAllow,
     /// Says `allow` to every request and nothing to connections.
@@ -45,6 +49,7 @@ impl Module {
             Self::Silent => (None, None),
             Self::AllowConnections => (Some("allow"), Some("deny")),
             Self::AllowRequests => (None, Some("allow")),
+            Self::Pending | Self::AllowLater => (Some("pending"), Some("allow")),
             Self::Deny => (Some("deny"), Some("deny")),
             Self::AlmostAllow => (Some("allowed"), Some("allowed")),
             Self::AllowAll | Self::AllowFirstRequest | Self::Obey | Self::Tell | Self::RefuseAfterCanary => {
@@ -71,6 +76,17 @@ impl Module {
         }
     }
 
+    /// What it says to the first byte of a connection, and to the endpoint of a request.
+    fn later(self) -> (String, String) {
+        match self {
+            Self::AllowLater => (
+                say("portcullis_l4", 600, "allow"),
+                say("portcullis_upstream", 700, "allow"),
+            ),
+            _ => Default::default(),
+        }
+    }
+
     fn source(self) -> String {
         let (l4, http) = self.words();
         let on_connection = l4.map(|word| say("portcullis_l4", 100, word)).unwrap_or_default();
@@ -82,7 +98,12 @@ impl Module {
         } else {
             Default::default()
         };
-        let (answers, accepts) = (self.answers(), self.accepts());
+        let (answers, accepts, (on_data, on_endpoint)) = (self.answers(), self.accepts(), self.later());
+        let later = [
+            texts(600, "portcullis_l4", Some("allow")),
+            texts(700, "portcullis_upstream", Some("allow")),
+        ]
+        .concat();
         format!(
             r#"(module
                 (import "env" "proxy_set_property"
@@ -96,7 +117,7 @@ impl Module {
                 (import "env" "proxy_get_metric"
                     (func $get_metric (param i32 i32) (result i32)))
                 (memory (export "memory") 1)
-                {data} {told}
+                {data} {told} {later}
                 (data (i32.const 300) "configured")
                 (global $requests (mut i32) (i32.const 0))
                 (func (export "_initialize"))
@@ -114,9 +135,11 @@ impl Module {
                     {accepts})
                 (func (export "proxy_on_new_connection") (param i32) (result i32)
                     {on_connection} {tell} (i32.const 0))
+                (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
+                    {on_data} (i32.const 0))
                 (func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
                     (global.set $requests (i32.add (global.get $requests) (i32.const 1)))
-                    (if {answers} (then {on_request}))
+                    (if {answers} (then {on_request} {on_endpoint}))
                     (i32.const 0)))"#
         )
     }

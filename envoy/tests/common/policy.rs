@@ -74,6 +74,12 @@ impl Configuration {
         }}))
     }
 
+    /// The same with these readings of paths, and no others, beside the policy's own.
+    pub(crate) fn reading(mut self, readings: &[&str]) -> Self {
+        self.0["ambiguousPaths"] = json!(readings);
+        self
+    }
+
     /// The text, as the plugin gets it.
     pub(crate) fn text(&self) -> String {
         self.0.to_string()

@@ -9,7 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use envoy_e2e::config::{Cluster as Upstream, Direction, IpRange, Listener, ListenerKind, Node, Route, Underscores};
+use envoy_e2e::config::{
+    Cluster as Upstream, Direction, EnvoyVersion, IpRange, Listener, ListenerKind, Node, Route, Underscores,
+};
 use envoy_e2e::ecds::Encoding;
 
 use super::manifest::{Cluster, Port};
@@ -108,6 +110,7 @@ impl World {
             .map(|&(name, address)| outside_listener(name, address.into()));
         Ok(Node {
             id: "empire".to_owned(),
+            envoy: EnvoyVersion::default(),
             admin: ADMIN,
             plugin_wasm: plugin.to_owned(),
             encoding: Encoding::String,
@@ -179,13 +182,10 @@ fn inside_listener(
         ListenerKind::Http { route }
     };
     let listener = Listener {
-        name: name.clone(),
-        address: listening(address, port.number),
-        direction: Direction::Both,
         logical_port: Some(port.number),
-        kind,
+        ..Listener::new(&name, listening(address, port.number), Direction::Both, kind)
     };
-    (listener, Upstream { name, endpoints })
+    (listener, Upstream::new(&name, endpoints))
 }
 
 /// A listener for the address of a host outside. Its policy side is the caller's alone; and because rules name such
@@ -196,12 +196,10 @@ fn outside_listener(name: &str, address: IpAddr) -> Listener {
         names,
         port: behind(address, WEB).port(),
     };
+    let (name, kind) = (format!("outside-{name}"), ListenerKind::Http { route });
     Listener {
-        name: format!("outside-{name}"),
-        address: listening(address, WEB),
-        direction: Direction::Egress,
         logical_port: Some(WEB),
-        kind: ListenerKind::Http { route },
+        ..Listener::new(&name, listening(address, WEB), Direction::Egress, kind)
     }
 }
 

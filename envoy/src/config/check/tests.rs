@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::Certificate;
 use super::*;
 
 /// The example, changed by `break_it`, and the problems found.
@@ -123,9 +124,34 @@ fn every_problem_is_named_with_its_place() {
             |node| node.listeners[1].kind = ListenerKind::Tcp { cluster: "dsn".into() },
             "listener `dns`: no cluster `dsn`",
         ),
+        (
+            "a cluster of that name would never be used",
+            |node| node.clusters[0].name = "original-dst".into(),
+            "listener `web`: no cluster `web`; clusters: `original-dst` is the name for the address that the client meant",
+        ),
+        (
+            "what a listener believes is told with its name",
+            |node| node.listeners[0].identity.certificate = Certificate::Witnessed,
+            "listener `web`: certificates shall count, and no client is asked for one",
+        ),
+        (
+            "in 1.38, RBAC is no upstream filter",
+            |node| node.envoy = EnvoyVersion::V1_38,
+            "listener `egress`: Envoy 1.38 cannot judge the address that a name led to; \
+             listener `egress-any`: Envoy 1.38 cannot judge the address that a name led to",
+        ),
+        (
+            "in 1.36, a certificate has one URI, whatever stands in it",
+            |node| {
+                *node = Node::sidecar_example();
+                node.envoy = EnvoyVersion::V1_36;
+            },
+            "listener `inbound-http`: Envoy 1.36 does not show the plugin whole certificates; \
+             listener `inbound-tcp`: Envoy 1.36 does not show the plugin whole certificates",
+        ),
     ];
     for (why, break_it, expected) in rows {
-        assert_eq!(problems(break_it), [*expected], "{why}");
+        assert_eq!(problems(break_it).join("; "), *expected, "{why}");
     }
 }
 
