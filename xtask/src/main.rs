@@ -11,9 +11,11 @@ mod demo;
 mod envoy;
 mod fuzz;
 mod lint;
+mod netns;
 mod no_std;
 mod python;
 mod rust_src;
+mod soak;
 mod startup;
 mod wasm;
 mod wasm_module;
@@ -47,7 +49,7 @@ enum Task {
     Demo(demo::Args),
     /// Ask every conformance case, natively and as the plugin, and print agreement by file and tag
     Conformance,
-    /// Install the pinned Envoy
+    /// Install the pinned Envoy, and others
     Envoy(envoy::Args),
     /// Install the Python packages that tests compare against, print the interpreter's path
     Python,
@@ -59,6 +61,8 @@ enum Task {
     WasmTests,
     /// Try inputs that nobody thought of on everything that reads foreign bytes
     Fuzz(fuzz::Args),
+    /// Change the policy of a busy Envoy thousands of times: verdicts, connections and memory must be right
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
@@ -85,5 +89,6 @@ fn run(task: Option<Task>) -> Result<()> {
         Some(Task::NoStd) => no_std::run(&workspace),
         Some(Task::WasmTests) => wasm_tests::run(&workspace),
         Some(Task::Fuzz(args)) => fuzz::run(&workspace, &args),
+        Some(Task::Soak(args)) => soak::run(&workspace, &args),
     }
 }

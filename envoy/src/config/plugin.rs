@@ -198,11 +198,8 @@ pub const CAPABILITIES: &[Capability] = &[
         "proxy_on_upstream_data",
         "L4: server-first protocols, DNS answers, Kafka errors",
     ),
-    allow("proxy_on_downstream_connection_close", "L4: forget the connection"),
-    allow(
-        "proxy_on_upstream_connection_close",
-        "L4: forget what the upstream still owed",
-    ),
+    // Not `proxy_on_…_connection_close`: after a close in a callback for data, Envoy makes them for a connection that it
+    // has told the plugin to forget, and the SDK dies of that. `proxy_on_done` tells of every end.
     allow("proxy_on_request_headers", "L7: deny before the request is routed"),
     allow("proxy_on_log", "the SDK's last call while facts are still readable"),
     allow("proxy_on_done", "without it contexts are never freed"),
