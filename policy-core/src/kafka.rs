@@ -124,6 +124,12 @@ impl KafkaPattern {
         self.wire.topic.as_deref().filter(|_| has_topics)
     }
 
+    /// Whether the rule allows the request, or at least one of its topics.
+    pub(crate) fn allows_a_part(&self, request: &KafkaRequest<'_>) -> bool {
+        let of_topic = |topic: &str| request.topics.contains(&topic.as_bytes());
+        self.first_miss_but_topic(request).is_none() && self.topic_for(request).is_none_or(of_topic)
+    }
+
     pub(crate) fn first_miss(&self, request: &KafkaRequest<'_>) -> Option<KafkaMiss<'_>> {
         self.first_miss_but_topic(request).or_else(|| {
             let topic = self.topic_for(request)?;

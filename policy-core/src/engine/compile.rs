@@ -16,7 +16,7 @@ use crate::{
 };
 use checks::list_of;
 
-pub(crate) use inside::{CompiledPorts, L7, Settings};
+pub(crate) use inside::{CompiledPorts, DnsPattern, L7, Settings};
 
 /// What an element asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

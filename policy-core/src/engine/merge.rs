@@ -66,6 +66,12 @@ impl Settings {
         }
     }
 
+    /// Whether a connection with this TLS server name is one that they are for.
+    pub(crate) fn allows_server_name(&self, name: Option<&[u8]>) -> bool {
+        let patterns = &self.server_names;
+        patterns.is_empty() || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+    }
+
     fn looks_at_tls(&self) -> bool {
         !self.server_names.is_empty() || self.terminating_tls.is_some() || self.originating_tls.is_some()
     }
@@ -74,8 +80,7 @@ impl Settings {
 impl Entry {
     /// Whether a connection with this TLS server name is one that the entry allows.
     pub(crate) fn allows_server_name(&self, name: Option<&[u8]>) -> bool {
-        let patterns = &self.settings.server_names;
-        patterns.is_empty() || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        self.settings.allows_server_name(name)
     }
 
     /// The rule that allows everything on a connection that goes through `parser`, if there is one. Rules that another

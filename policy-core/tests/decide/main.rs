@@ -7,6 +7,7 @@ extern crate wasm_test;
 mod authentication;
 mod building;
 mod claims;
+mod coverage;
 mod explain;
 mod groups;
 mod inside;

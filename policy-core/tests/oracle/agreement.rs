@@ -159,7 +159,7 @@ fn explain(engine: &Engine, question: &Question) -> Explanation {
     })
 }
 
-fn flow<'a>(engine: &Engine, question: &Question) -> Flow<'a> {
+pub(crate) fn flow<'a>(engine: &Engine, question: &Question) -> Flow<'a> {
     Flow {
         direction: question.direction,
         subject: engine.endpoint(question.subject).expect("a known subject"),
@@ -174,7 +174,7 @@ fn flow<'a>(engine: &Engine, question: &Question) -> Flow<'a> {
     }
 }
 
-fn with_carried<T>(question: &Question, ask: impl FnOnce(Option<Carried<'_>>) -> T) -> T {
+pub(crate) fn with_carried<T>(question: &Question, ask: impl FnOnce(Option<Carried<'_>>) -> T) -> T {
     match &question.message {
         None => ask(None),
         Some(Message::Http(request)) => ask(Some(Carried::Http(request))),

@@ -10,6 +10,7 @@ extern crate wasm_test;
 
 mod agreement;
 mod conflicts;
+mod coverage;
 mod edges;
 mod evaluator;
 mod generate;
