@@ -3,6 +3,8 @@
 mod flow;
 mod input;
 mod peer;
+mod reach;
+mod suite;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub(crate) use flow::{Header, KafkaLine, Port, RequestLine};
 pub(crate) use input::{InputArgs, Name, Validation};
 pub(crate) use peer::{Peer, Reserved};
+pub(crate) use reach::{DiffArgs, FailOn, MatrixArgs, MatrixFormat};
+pub(crate) use suite::TestArgs;
 
 /// Validate, compile, trace and evaluate network policy.
 ///
@@ -37,10 +41,18 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Ask whether one flow may pass, and why
     Trace(Box<TraceArgs>),
+    /// Show who can reach whom, for every port and request that policies tell apart
+    Matrix(MatrixArgs),
+    /// Compare two policy sets by what they allow, with a flow for every difference
+    Diff(DiffArgs),
     /// Answer many questions: JSON lines in, JSON lines out
     Eval(EvalArgs),
     /// Compare verdicts with those that corpora expect
     Conformance(ConformanceArgs),
+    /// Run suites of questions about policies, with the answers that are expected
+    Test(TestArgs),
+    /// Ask a running Envoy whether its listeners are really guarded
+    Doctor(DoctorArgs),
 }
 
 /// When to use colours.
@@ -194,6 +206,30 @@ pub(crate) struct ConformanceArgs {
     /// Corpora: `.jsonl` files, or folders that hold some.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  portcullis doctor --admin 127.0.0.1:9901 --bundle bundle.json")]
+pub(crate) struct DoctorArgs {
+    /// Where Envoy's admin interface listens.
+    #[arg(long, default_value = "127.0.0.1:9901", value_name = "HOST:PORT")]
+    pub(crate) admin: String,
+    /// Read saved pages of the admin interface from this folder instead: config_dump.json, listeners.json, stats.json
+    /// and, if there, server_info.json.
+    #[arg(long, conflicts_with = "admin", value_name = "DIR")]
+    pub(crate) from: Option<PathBuf>,
+    /// The bundle that should be in force.
+    #[arg(long, group = "policy", value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The digest of the bundle that should be in force.
+    #[arg(long, group = "policy", value_name = "sha256:HEX")]
+    pub(crate) digest: Option<String>,
+    /// Look at every listener, also at those that neither have the plugin nor metadata for it.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The form of the answer.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
 }
 
 /// Who decides, for comparisons.

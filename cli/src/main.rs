@@ -3,12 +3,17 @@
 mod args;
 mod compile;
 mod conformance;
+mod diff;
+mod doctor;
 mod eval;
 mod input;
 mod judge;
+mod matrix;
 mod output;
 mod placement;
 mod policy;
+mod reach;
+mod suite;
 mod trace;
 mod validate;
 
@@ -46,8 +51,12 @@ fn run(command: &Command, color: args::Color) -> Result<Outcome> {
         Command::Validate(args) => validate::run(args, color),
         Command::Compile(args) => compile::run(args, color),
         Command::Trace(args) => trace::run(args, color),
+        Command::Matrix(args) => matrix::run(args, color),
+        Command::Diff(args) => diff::run(args, color),
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Test(args) => suite::run(args, color),
+        Command::Doctor(args) => doctor::run(args, color),
     }
 }
 

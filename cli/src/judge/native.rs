@@ -11,6 +11,13 @@ pub(crate) struct Native {
     engine: Option<Engine>,
 }
 
+impl Native {
+    /// The engine, once a policy is loaded.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+}
+
 impl Judge for Native {
     fn load(&mut self, bundle: &Bundle) -> Result<()> {
         self.engine = Some(engine(bundle.clone())?);

@@ -2,10 +2,15 @@
 
 mod compile;
 mod conformance;
+mod diff;
+mod doctor;
 mod empire;
 mod eval;
 mod examples;
+mod matrix;
+mod matrix_page;
 mod run;
+mod suite;
 mod trace;
 mod units;
 mod usage;

@@ -86,7 +86,16 @@ fn what_cannot_be_asked_is_status_2() {
 
 #[test]
 fn every_command_shows_an_example() {
-    for command in ["", "validate", "compile", "trace", "eval", "conformance"] {
+    for command in [
+        "",
+        "validate",
+        "compile",
+        "trace",
+        "eval",
+        "conformance",
+        "test",
+        "doctor",
+    ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let output = portcullis(&args);
         assert_eq!((output.status, output.stderr.as_str()), (0, ""));
