@@ -15,7 +15,7 @@ const LIMIT: usize = 64 << 20;
 /// Rules of three bytes each that take more than the gigabyte that Envoy gives to a VM.
 const TOO_MANY_RULES: usize = 5_000_000;
 /// The pods of a large policy.
-const ENDPOINTS: u32 = 20_000;
+const ENDPOINTS: u32 = 10_000;
 /// How often a large policy is replaced by another one; memory may grow in the first of these.
 const PUSHES: u32 = 20;
 const WARM_UP: u32 = 5;

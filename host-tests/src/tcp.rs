@@ -109,10 +109,12 @@ impl TcpStream {
         self.deliver(Flow::Downstream, bytes, end_of_stream)
     }
 
-    /// The upstream sent bytes.
+    /// The upstream sent bytes. At the end of them the plugin is told that the upstream closed, **also if it closed the
+    /// connection in this very callback** and its context is deleted: Envoy does not look.
     pub fn upstream_data(&mut self, bytes: &[u8], end_of_stream: bool) -> Delivery {
+        let was_open = self.closed().is_none();
         let delivery = self.deliver(Flow::Upstream, bytes, end_of_stream);
-        if let (true, Some(id)) = (end_of_stream && self.closed().is_none(), self.context) {
+        if let (true, Some(id)) = (end_of_stream && was_open, self.context) {
             let machine = &mut *self.vm.machine.borrow_mut();
             if machine.call(|exports| &exports.upstream_close, id, (id, 0)).is_err() {
                 machine.close_connection(id, CloseReason::PluginFailed);

@@ -110,6 +110,18 @@ fn data_can_close_a_connection_and_nothing_of_it_passes() {
 }
 
 #[test]
+fn a_plugin_hears_of_an_upstream_that_it_was_told_to_forget() {
+    let (vm, mut tcp) = open("k");
+    assert_eq!(tcp.upstream_data(b"c1", true), held());
+    let end = ["00", "closed by", "01", "done", "delete"];
+    assert_eq!(said(&vm), [&end[..], &["upstream closed"]].concat(), "last of all");
+    assert_eq!(vm.live_contexts(), 1);
+    let (vm, mut tcp) = open("k");
+    assert_eq!(tcp.upstream_data(b"c1", false), held());
+    assert_eq!(said(&vm), end, "the upstream has not ended");
+}
+
+#[test]
 fn peers_close_connections() {
     for (peer, number) in [(Peer::Local, "01"), (Peer::Remote, "02")] {
         let (vm, mut tcp) = open("k");
