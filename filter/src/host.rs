@@ -16,7 +16,7 @@ use proxy_wasm::{
 use crate::{
     http::HttpFilter,
     root::Root,
-    stream::NetworkFilter,
+    stream::{Data, NetworkFilter},
     vm::{self, Vm},
 };
 use envoy::Envoy;
@@ -170,11 +170,11 @@ impl StreamContext for NetworkFilter<Envoy> {
     }
 
     fn on_downstream_data(&mut self, _size: usize, _end: bool) -> SdkAction {
-        self.data().into()
+        self.data(Data::Downstream).into()
     }
 
-    fn on_upstream_data(&mut self, _size: usize, _end: bool) -> SdkAction {
-        self.data().into()
+    fn on_upstream_data(&mut self, _size: usize, end: bool) -> SdkAction {
+        self.data(if end { Data::EndOfUpstream } else { Data::Upstream }).into()
     }
 }
 

@@ -1,21 +1,29 @@
 //! The network filter: decides on connections, and tells the HTTP filter who is on the other side.
 
-use core::{cell::RefCell, mem};
+mod ruling;
+
+use core::{
+    cell::{Cell, RefCell},
+    mem,
+};
 use std::rc::Rc;
 
-use policy_core::{Destination, HttpRequest, Scope, Verdict};
+use policy_core::Scope;
 
 use crate::{
     config::Revocation,
-    facts::{Chain, ConnectionDestination, ConnectionFacts, Later},
+    facts::{Chain, ConnectionFacts, Later},
     host::{Action, Host, Stream},
     live::Open,
     metrics::Layer,
-    policy::{Asked, Current, Plugin, Policy},
+    policy::{Current, Plugin, Policy},
     report::{L4_GUARD, Outcome, Refusal, Word, show_peer, tell_guard},
-    sni::server_name,
     vm::Vm,
 };
+use ruling::{Ruling, rule_on};
+
+/// When to close what cannot be closed at once.
+const SOON_MILLISECONDS: u32 = 10;
 
 /// One connection, as the host holds it.
 pub(crate) struct NetworkFilter<H: Host> {
@@ -31,6 +39,20 @@ struct Connection<H> {
     /// What tells of newer policies; `None` if it was never configured.
     plugin: Option<Rc<Plugin>>,
     state: RefCell<State>,
+    /// Whether the last bytes of the upstream are being told, so that it cannot be closed.
+    ends: Cell<bool>,
+    /// Whether to close the connection is for the next tick to do.
+    closes_later: Cell<bool>,
+}
+
+/// Where bytes come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Data {
+    Downstream,
+    Upstream,
+    /// The last ones. A connection that is closed while it is told of them is deleted at once, and told of more
+    /// afterwards, which the SDK takes for the end of the VM.
+    EndOfUpstream,
 }
 
 #[derive(Clone)]
@@ -52,13 +74,6 @@ enum State {
     Refused,
 }
 
-/// What the policy says to a connection.
-enum Ruling {
-    Decided(Outcome),
-    /// Nothing speaks against the connection; what counts is each of its requests.
-    LeftToHttp,
-}
-
 impl<H: Host + 'static> NetworkFilter<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
         let connection = Rc::new(Connection {
@@ -66,6 +81,8 @@ impl<H: Host + 'static> NetworkFilter<H> {
             current: RefCell::new(current),
             plugin,
             state: RefCell::new(State::New),
+            ends: Cell::new(false),
+            closes_later: Cell::new(false),
         });
         let open: Rc<dyn Open> = Rc::<Connection<H>>::clone(&connection);
         connection.vm.live.add(id, Rc::downgrade(&open));
@@ -79,7 +96,8 @@ impl<H: Host + 'static> NetworkFilter<H> {
     }
 
     /// Data passes if the connection was admitted, and still is if the policy has changed since.
-    pub(crate) fn data(&mut self) -> Action {
+    pub(crate) fn data(&mut self, data: Data) -> Action {
+        self.connection.ends.set(data == Data::EndOfUpstream);
         self.connection.data()
     }
 }
@@ -92,6 +110,9 @@ impl<H: Host> Drop for NetworkFilter<H> {
 
 impl<H: Host> Open for Connection<H> {
     fn is_outdated(&self) -> bool {
+        if self.closes_later.get() {
+            return true;
+        }
         match &*self.state.borrow() {
             State::Admitted { generation, .. } => self.latest().is_some_and(|policy| policy.generation != *generation),
             // Requests are judged one by one, and what waits is judged by the newest policy.
@@ -100,7 +121,12 @@ impl<H: Host> Open for Connection<H> {
     }
 
     fn judge_again(&self) {
-        self.data();
+        self.ends.set(false);
+        if self.closes_later.take() {
+            let _ = self.vm.host.close(Stream::Downstream);
+        } else {
+            self.data();
+        }
     }
 }
 
@@ -237,56 +263,15 @@ impl<H: Host> Connection<H> {
         tell_guard(host, L4_GUARD, Word::Deny);
         outcome.show(host);
         // If it cannot be closed, nothing passes: every callback answers `Pause` from now on.
-        let _ = host.close(Stream::Downstream);
+        let _ = if self.ends.get() {
+            self.closes_later.set(true);
+            host.tick_every(SOON_MILLISECONDS)
+        } else {
+            host.close(Stream::Downstream)
+        };
         self.vm.metrics.count_verdict(host, scope, Layer::L4, false);
         Action::Pause
     }
-}
-
-/// On a chain where nobody looks at requests, whatever depends on a request is denied.
-fn rule_on<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
-    let address = match (facts.destination, chain) {
-        (ConnectionDestination::Address(address), _) => address,
-        (_, Chain::Tcp) => return Ruling::Decided(Refusal::HttpRequired.into()),
-        (ConnectionDestination::Authority | ConnectionDestination::Upstream, Chain::Http) => {
-            return rule_on_source(policy, facts);
-        }
-    };
-    let Some(port) = facts.port else {
-        return Ruling::Decided(Refusal::UnknownDestination.into());
-    };
-    let asked = policy.admit(&facts.to(Destination::Address(address), port), facts.scope);
-    let verdict = asked.verdict();
-    if !verdict.allows() {
-        return Ruling::Decided(verdict.into());
-    }
-    let server_name = server_name(host, &asked);
-    let handshake = asked.handshake(server_name.as_deref());
-    match chain {
-        // Envoy itself may end TLS here, and then nobody knows the name yet; requests are judged with it.
-        Chain::Http if handshake.allows() || server_name.is_none() => Ruling::LeftToHttp,
-        Chain::Tcp if handshake.allows() => unseen(&asked, server_name.as_deref(), handshake),
-        Chain::Http | Chain::Tcp => Ruling::Decided(handshake.into()),
-    }
-}
-
-/// Where the destination comes with the request, all there is to ask is whether somebody's policy will decide.
-fn rule_on_source(policy: &Policy, facts: &ConnectionFacts) -> Ruling {
-    match policy.source_problem(facts) {
-        Some(reason) => Ruling::Decided(Verdict::refusal(reason).into()),
-        None => Ruling::LeftToHttp,
-    }
-}
-
-/// A connection that may be opened, but whose contents nobody looks at.
-fn unseen(asked: &Asked, server_name: Option<&[u8]>, handshake: Verdict) -> Ruling {
-    if asked.inspects_http() || asked.changes_headers() {
-        return Ruling::Decided(Outcome::from(Refusal::HttpRequired).with_rule(handshake.rule));
-    }
-    // Rules for other protocols refuse every request, also one without anything.
-    let verdict = asked.request(server_name, &HttpRequest::default());
-    let verdict = if verdict.allows() { handshake } else { verdict };
-    Ruling::Decided(verdict.into())
 }
 
 #[cfg(test)]

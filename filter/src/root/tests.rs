@@ -1,6 +1,7 @@
 use super::*;
 use crate::fake::{self, Mood, Plugin};
 use crate::host::Action;
+use crate::stream::Data;
 
 mod revocation;
 
@@ -158,11 +159,11 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
     assert!(successor.configure(isolating.len()));
     assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 2);
     assert_eq!(
-        before.data(),
+        before.data(Data::Downstream),
         Action::Pause,
         "the open connection is not allowed any more"
     );
-    assert_eq!(later.data(), Action::Continue);
+    assert_eq!(later.data(Data::Downstream), Action::Continue);
     assert_eq!(
         plugin.world.state("portcullis_reason"),
         "allowed-by-rule",
@@ -172,7 +173,7 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
     // The old configuration comes back: Envoy takes its old root without a word.
     assert!(connects(&plugin, XWING), "a new connection has the policy of its root");
     assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 1);
-    assert_eq!(later.data(), Action::Continue);
+    assert_eq!(later.data(Data::Downstream), Action::Continue);
     assert_eq!(
         plugin.world.state("portcullis_reason"),
         "not-isolated",
@@ -222,7 +223,7 @@ fn other_plugins_have_their_own_policy() {
         assert!(other.configure(isolating.len()));
         assert_eq!(other.network_filter(9).new_connection(), Action::Pause);
         assert_eq!(
-            open.data(),
+            open.data(Data::Downstream),
             Action::Continue,
             "{property} {value:?}: the first plugin has the policy that it had"
         );

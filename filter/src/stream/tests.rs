@@ -95,7 +95,11 @@ fn a_denial_closes_the_connection_and_says_why() {
         ),
         (1, 0)
     );
-    assert_eq!(filter.data(), Action::Pause, "no byte passes afterwards");
+    assert_eq!(
+        filter.data(Data::Downstream),
+        Action::Pause,
+        "no byte passes afterwards"
+    );
     assert_eq!(
         plugin.world.state("portcullis_http"),
         "",
@@ -222,9 +226,9 @@ fn a_host_that_skips_the_first_callback_does_not_get_around() {
     let plugin = Plugin::new(&fake::configuration(INGRESS));
     plugin.world.set("source.address", XWING);
     plugin.world.set("destination.address", DEATHSTAR);
-    assert_eq!(plugin.root.network_filter(9).data(), Action::Pause);
+    assert_eq!(plugin.root.network_filter(9).data(Data::Downstream), Action::Pause);
     plugin.world.set("source.address", TIE);
-    assert_eq!(plugin.root.network_filter(9).data(), Action::Continue);
+    assert_eq!(plugin.root.network_filter(9).data(Data::Downstream), Action::Continue);
 }
 
 #[test]
@@ -233,7 +237,11 @@ fn a_host_that_fails_denies() {
     for mood in [Mood::Absent, Mood::Failing, Mood::Panicking] {
         plugin.world.mood.set(mood);
         let (mut filter, action) = plugin.connect(TIE, DEATHSTAR);
-        assert_eq!((action, filter.data()), (Action::Pause, Action::Pause), "{mood:?}");
+        assert_eq!(
+            (action, filter.data(Data::Downstream)),
+            (Action::Pause, Action::Pause),
+            "{mood:?}"
+        );
         assert_eq!(plugin.world.closed.take(), [Stream::Downstream], "{mood:?}");
     }
     assert_eq!(plugin.world.metric("portcullis_panics_total"), 1);

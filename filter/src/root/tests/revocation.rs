@@ -4,6 +4,7 @@ use super::*;
 use crate::fake::{FakeHost, ROOT};
 use crate::host::Stream;
 use crate::http::HttpFilter;
+use crate::stream::Data;
 
 const METRICS: &str = "10.0.0.1:8080";
 const REPORT: &str = r#""direction":"ingress","revocation":"report","#;
@@ -77,7 +78,7 @@ fn what_is_only_reported_goes_on() {
         plugin.root.tick();
         assert_eq!((revoked(&plugin, "l4"), revoked(&plugin, "l7")), (1, 1), "each once");
     }
-    assert_eq!(connection.data(), Action::Continue);
+    assert_eq!(connection.data(Data::Downstream), Action::Continue);
     assert_eq!(request.rest_of_request(), Action::Continue);
     assert!(plugin.world.closed.borrow().is_empty() && plugin.world.reply.borrow().is_none());
     assert_eq!(plugin.connect(XWING, DEATHSTAR).1, Action::Pause, "new ones are denied");
@@ -115,6 +116,26 @@ fn many_connections_are_judged_in_several_goes() {
     assert_eq!(plugin.world.closed.borrow().len(), BATCH + 1);
     assert_eq!(plugin.world.tick.get(), 0);
     drop(open);
+}
+
+#[test]
+fn a_connection_is_not_closed_while_the_host_tells_of_its_end() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    let (mut filter, _) = plugin.connect(XWING, DEATHSTAR);
+    let (mut allowed, _) = plugin.connect(TIE, DEATHSTAR);
+    assert!(plugin.configure(fake::configuration(INGRESS)));
+    plugin.world.tick.set(0);
+    assert_eq!(filter.data(Data::EndOfUpstream), Action::Pause, "nothing passes");
+    assert!(plugin.world.closed.borrow().is_empty(), "not yet");
+    assert_ne!(plugin.world.tick.get(), 0, "but soon");
+    assert_eq!(filter.data(Data::Downstream), Action::Pause);
+    plugin.root.tick();
+    assert_eq!(*plugin.world.closed.borrow(), [Stream::Downstream]);
+    plugin.root.tick();
+    assert_eq!(plugin.world.closed.borrow().len(), 1, "once");
+    assert_eq!(allowed.data(Data::EndOfUpstream), Action::Continue);
+    plugin.root.tick();
+    assert_eq!(plugin.world.closed.borrow().len(), 1, "what is allowed ends by itself");
 }
 
 #[test]

@@ -9,10 +9,10 @@ fn an_open_connection_follows_the_policy() {
     assert_eq!(action, Action::Continue);
     let (mut tie, action) = plugin.connect(TIE, DEATHSTAR);
     assert_eq!(action, Action::Continue);
-    assert_eq!(xwing.data(), Action::Continue);
+    assert_eq!(xwing.data(Data::Downstream), Action::Continue);
 
     assert!(plugin.configure(fake::configuration(INGRESS)));
-    assert_eq!(tie.data(), Action::Continue);
+    assert_eq!(tie.data(Data::Downstream), Action::Continue);
     assert_eq!(
         plugin.world.state("portcullis_reason"),
         "allowed-by-rule",
@@ -24,7 +24,7 @@ fn an_open_connection_follows_the_policy() {
         "counted when it was opened"
     );
     assert!(plugin.world.closed.borrow().is_empty());
-    assert_eq!(xwing.data(), Action::Pause);
+    assert_eq!(xwing.data(Data::Downstream), Action::Pause);
     assert_eq!(*plugin.world.closed.borrow(), [Stream::Downstream]);
     assert_eq!(
         (
@@ -35,7 +35,7 @@ fn an_open_connection_follows_the_policy() {
     );
 
     assert!(plugin.configure(fake::without_policies(INGRESS)));
-    assert_eq!(xwing.data(), Action::Pause, "closed is closed");
+    assert_eq!(xwing.data(Data::Downstream), Action::Pause, "closed is closed");
 }
 
 #[test]
@@ -51,12 +51,12 @@ fn an_open_connection_has_no_facts_for_other_settings() {
         assert_eq!(action, Action::Continue);
         assert!(plugin.configure(fake::configuration(INGRESS)));
         assert_eq!(
-            filter.data(),
+            filter.data(Data::Downstream),
             Action::Continue,
             "{protocol}: another policy, the same settings"
         );
         assert!(plugin.configure(fake::configuration(BOTH)));
-        assert_eq!(filter.data(), Action::Pause, "{protocol}: {why}");
+        assert_eq!(filter.data(Data::Downstream), Action::Pause, "{protocol}: {why}");
         assert_eq!(*plugin.world.closed.borrow(), [Stream::Downstream]);
         assert_eq!(
             (

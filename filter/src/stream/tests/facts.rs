@@ -54,7 +54,7 @@ fn an_open_connection_follows_the_policy_with_its_server_name() {
     for (name, want) in [("a.example.com", Action::Continue), ("b.example.com", Action::Pause)] {
         let rule = fake::anybody(80, &format!(r#","serverNames":["{name}"]"#));
         assert!(plugin.configure(fake::ingress(INGRESS, &[&rule])));
-        assert_eq!(filter.data(), want, "{name}");
+        assert_eq!(filter.data(Data::Downstream), want, "{name}");
     }
 }
 
@@ -119,6 +119,6 @@ fn policies_that_contradict_each_other_deny_and_name_both_rules() {
         allowed("allowed-by-rule"),
         "the last good policy"
     );
-    assert_eq!(open.data(), Action::Continue);
+    assert_eq!(open.data(Data::Downstream), Action::Continue);
     assert_eq!(outcome(&plugin, XWING, "10.0.0.1:81"), denied("default-deny"));
 }

@@ -23,7 +23,7 @@ fn first_byte(plugin: &Plugin, source: &str) -> (Action, String, String) {
         "pending",
         "which no guard lets pass"
     );
-    let action = filter.data();
+    let action = filter.data(Data::Downstream);
     (
         action,
         plugin.world.state("portcullis_l4"),
@@ -190,7 +190,7 @@ fn metadata_of_the_mesh_needs_a_certificate_or_trust() {
         plugin.world.certificate(WORKLOAD, certificate);
         let (mut filter, _) = plugin.connect(OUTSIDE, DEATHSTAR);
         plugin.world.set("filter_state.downstream_peer", metadata);
-        let action = filter.data();
+        let action = filter.data(Data::Downstream);
         let seen = (
             action,
             plugin.world.state("portcullis_l4"),
@@ -209,7 +209,7 @@ fn a_certificate_that_names_nobody_agrees_with_nothing() {
     let mesh = "type=POD_NAME,name=nobody,namespace=empire";
     plugin.world.set("filter_state.downstream_peer", mesh);
     assert_eq!(
-        filter.data(),
+        filter.data(Data::Downstream),
         Action::Continue,
         "the metadata, which names nobody, do not count"
     );
@@ -237,12 +237,12 @@ fn a_connection_that_waits_gets_the_newest_policy() {
     plugin.world.certificate(NO_NAMES, true);
     let (mut filter, _) = plugin.connect(XWING, DEATHSTAR);
     assert!(plugin.configure(fake::configuration(settings)));
-    assert_eq!(filter.data(), Action::Pause);
+    assert_eq!(filter.data(Data::Downstream), Action::Pause);
     assert_eq!(plugin.world.state("portcullis_reason"), "default-deny");
 
     let (mut filter, _) = plugin.connect(TIE, DEATHSTAR);
     assert!(plugin.configure(fake::configuration(INGRESS)));
-    assert_eq!(filter.data(), Action::Pause);
+    assert_eq!(filter.data(Data::Downstream), Action::Pause);
     assert_eq!(plugin.world.state("portcullis_reason"), "outdated-connection-facts");
 }
 
