@@ -16,8 +16,11 @@ use regex_automata::{
 const MAX_STATES: usize = 20_000;
 /// The largest automaton, in bytes.
 const MAX_AUTOMATON: usize = 1 << 22;
-/// What is written the same and means something else in RE2.
-const AMBIGUOUS: [&str; 7] = ["&&", "--", "~~", "{,", r"\<", r"\>", r"\b{"];
+/// What is written the same and means, or may mean, something else in RE2: set operations, and classes and borders of
+/// words, which are ASCII there.
+const AMBIGUOUS: [&str; 16] = [
+    "&&", "--", "~~", "{,", r"\<", r"\>", r"\b", r"\B", r"\w", r"\W", r"\d", r"\D", r"\s", r"\S", r"\p", r"\P",
+];
 
 /// Whether every request that `narrow` allows is allowed by `wide`, as far as that can be proven.
 pub(crate) fn includes(wide: &HttpRule, narrow: &HttpRule) -> bool {
@@ -97,7 +100,7 @@ fn language_includes(wide: &str, narrow: &str) -> Option<bool> {
 
 /// `None` if the expression is too large, or RE2 may read it differently.
 fn automaton(source: &str) -> Option<dense::DFA<Vec<u32>>> {
-    if AMBIGUOUS.iter().any(|text| source.contains(text)) || has_bracket_in_class(source) {
+    if AMBIGUOUS.iter().any(|text| source.contains(text)) || has_bracket_in_class(source) || ignores_case(source) {
         return None;
     }
     let size = Some(MAX_AUTOMATON);
@@ -105,7 +108,6 @@ fn automaton(source: &str) -> Option<dense::DFA<Vec<u32>>> {
         .start_kind(StartKind::Anchored)
         .dfa_size_limit(size)
         .determinize_size_limit(size);
-    // Without tables of Unicode: `\w` and the like, which are ASCII in RE2, are refused.
     dense::Builder::new()
         .configure(config)
         .syntax(syntax::Config::new().unicode(true).utf8(true))
@@ -130,6 +132,13 @@ fn has_bracket_in_class(source: &str) -> bool {
     false
 }
 
+/// Whether some flags switch the case off: not everybody takes the same letters for the same.
+fn ignores_case(source: &str) -> bool {
+    let flags = source.split("(?").skip(1);
+    let mut flags = flags.map(|rest| rest.split([':', ')', '<']).next().unwrap_or_default());
+    flags.any(|flags| flags.contains('i'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +161,8 @@ mod tests {
                 "a class that is larger elsewhere proves nothing",
             ),
             (Some("[[a]"), Some("a"), false, "nor do brackets in brackets"),
+            (Some("(?i)k"), Some("k"), false, "nor letters that are the same to some"),
+            (Some("(?s-i:.*)"), Some("k"), false, "nor what looks like it"),
             (
                 Some("[a-z&&b]"),
                 Some("b"),
