@@ -23,6 +23,8 @@ use answer::{Answer, Position, Question, answer};
 
 const FORBIDDEN: u32 = 403;
 const PERMISSION_DENIED: i32 = 7;
+/// When to ask again about what an outdated policy allowed.
+const SOON_MILLISECONDS: u32 = 50;
 const BODY: &[u8] = b"Access denied\r\n";
 
 /// One request, as the host holds it.
@@ -155,6 +157,10 @@ impl<H: Host> Request<H> {
             .count_verdict(host, Some(question.facts.scope), Layer::L7, true);
         let question = Rc::new(question);
         self.state.replace(State::Allowed { question, generation });
+        if self.is_outdated() {
+            // A policy is arriving, and the HTTP filters of Envoy are behind its network filters.
+            let _ = host.tick_every(SOON_MILLISECONDS);
+        }
         Action::Continue
     }
 

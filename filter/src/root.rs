@@ -243,6 +243,9 @@ impl<H: Host + 'static> Root<H> {
     /// A host that cannot call back leaves connections open until their next byte, and requests until their end.
     fn revoke_soon(&self) {
         self.vm.shield(|| {
+            if self.vm.live.outdated(1).is_empty() {
+                return;
+            }
             if self.vm.host.tick_every(TICK_MILLISECONDS).is_err() {
                 let message = "the host does not call back: what is open is not closed when policy takes it back";
                 self.vm.host.log(Level::Error, message);

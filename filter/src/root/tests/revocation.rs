@@ -139,8 +139,37 @@ fn a_connection_is_not_closed_while_the_host_tells_of_its_end() {
 }
 
 #[test]
+fn a_request_that_an_outdated_policy_still_allows_is_judged_again() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    plugin.world.listener("protocol", "http");
+    assert_eq!(plugin.connect(XWING, METRICS).1, Action::Continue);
+    // The network filters have the new policy, which their root got, and the HTTP filters still the old root.
+    let successor = Root::new(Rc::clone(&plugin.vm), 2);
+    let new = fake::configuration(INGRESS);
+    *plugin.world.configuration.borrow_mut() = new.clone().into_bytes();
+    assert!(successor.configure(new.len()));
+    successor.tick();
+    assert_eq!(plugin.world.tick.get(), 0, "nothing is open");
+
+    let (mut filter, action) = plugin.request(&[(b":method", b"GET"), (b":path", b"/secrets")]);
+    assert_eq!(action, Action::Continue, "by the old policy");
+    assert_ne!(plugin.world.tick.get(), 0, "but not for long");
+    plugin.root.tick();
+    assert_eq!(filter.rest_of_request(), Action::Pause);
+    assert_eq!(revoked(&plugin, "l7"), 1);
+}
+
+#[test]
+fn without_anything_open_there_is_nothing_to_call_back_for() {
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    assert!(plugin.configure(fake::configuration(INGRESS)));
+    assert_eq!(plugin.world.tick.get(), 0);
+}
+
+#[test]
 fn a_host_that_never_calls_back_is_complained_about() {
-    let plugin = Plugin::unconfigured();
+    let plugin = Plugin::new(&fake::without_policies(INGRESS));
+    let _open = plugin.connect(XWING, DEATHSTAR);
     plugin.world.never_ticks.set(true);
     assert!(plugin.configure(fake::configuration(INGRESS)), "the policy is good");
     let (level, line) = last_log(&plugin);
