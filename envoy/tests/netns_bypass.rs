@@ -20,7 +20,7 @@ const GREETING: &[u8] = b"ready\n";
 
 #[test]
 fn any_port_is_judged_and_open_connections_are_judged_again() {
-    let (Some(binaries), Some(portcullis)) = (netns::binaries(), netns::portcullis()) else {
+    let (Some(binaries), Some(portcullis)) = (netns::binaries_that_guard_names(), netns::portcullis()) else {
         return;
     };
     let empire = Cluster::start(&EMPIRE);
@@ -52,7 +52,7 @@ fn any_port_is_judged_and_open_connections_are_judged_again() {
 
 #[test]
 fn datagrams_do_not_cross_the_node() {
-    let (Some(binaries), Some(portcullis)) = (netns::binaries(), netns::portcullis()) else {
+    let (Some(binaries), Some(portcullis)) = (netns::binaries_that_guard_names(), netns::portcullis()) else {
         return;
     };
     let empire = Cluster::start(&EMPIRE);
@@ -73,7 +73,7 @@ fn datagrams_do_not_cross_the_node() {
 
 #[test]
 fn without_envoy_nothing_passes() {
-    let (Some(binaries), Some(portcullis)) = (netns::binaries(), netns::portcullis()) else {
+    let (Some(binaries), Some(portcullis)) = (netns::binaries_that_guard_names(), netns::portcullis()) else {
         return;
     };
     let empire = Cluster::start(&EMPIRE);

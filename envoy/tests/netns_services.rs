@@ -140,6 +140,7 @@ fn node(binaries: &Binaries, dir: &Path) -> Node {
     };
     let pods = [[10, 200, 0, 21], [10, 200, 0, 22]].map(|pod| SocketAddr::from((pod, 8080)));
     Node {
+        envoy: binaries.version,
         clusters: vec![Upstream::new("api", pods.to_vec())],
         ..proxy::node(
             binaries,

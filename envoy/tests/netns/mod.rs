@@ -13,12 +13,15 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use envoy_e2e::config::EnvoyVersion;
 use envoy_e2e::run::artefact;
 
 /// What a test with Envoy needs.
 pub(crate) struct Binaries {
     pub(crate) envoy: PathBuf,
     pub(crate) plugin: PathBuf,
+    /// Of that Envoy.
+    pub(crate) version: EnvoyVersion,
 }
 
 /// Whether network namespaces can be made; if not, after a loud message. With `PORTCULLIS_REQUIRE_NETNS=1` that fails
@@ -32,10 +35,27 @@ pub(crate) fn binaries() -> Option<Binaries> {
     if !available() {
         return None;
     }
+    let envoy = required("PORTCULLIS_REQUIRE_ENVOY", artefact::envoy())?;
     Some(Binaries {
-        envoy: required("PORTCULLIS_REQUIRE_ENVOY", artefact::envoy())?,
+        version: artefact::version(&envoy).unwrap(),
+        envoy,
         plugin: required("PORTCULLIS_REQUIRE_WASM", artefact::plugin())?,
     })
+}
+
+/// The same, if Envoy is of this version or newer; an older one, which `lacks` something, is met with the same message.
+pub(crate) fn binaries_from(version: EnvoyVersion, lacks: &str) -> Option<Binaries> {
+    let binaries = binaries()?;
+    if binaries.version < version {
+        skip(&format!("Envoy {} {lacks}", binaries.version));
+        return None;
+    }
+    Some(binaries)
+}
+
+/// The same, if names can lead nowhere but outside.
+pub(crate) fn binaries_that_guard_names() -> Option<Binaries> {
+    binaries_from(EnvoyVersion::V1_39, "has no listeners for names")
 }
 
 /// The command line tool, in the same manner: `PORTCULLIS_CLI`, or the one that cargo built beside this test.
@@ -64,10 +84,14 @@ fn required<T>(variable: &str, found: Result<T>) -> Option<T> {
         Ok(found) => Some(found),
         Err(error) if env::var_os(variable).is_some_and(|value| value == "1") => panic!("{variable}=1, and {error:#}"),
         Err(error) => {
-            // Not `eprintln`, which the test harness hides when a test passes.
-            let message = format!("\n==== SKIPPED, NOTHING WAS TESTED: {error:#} ====\n\n");
-            io::stderr().write_all(message.as_bytes()).unwrap();
+            skip(&format!("{error:#}"));
             None
         }
     }
+}
+
+/// Says so loudly. Not by `eprintln`, which the test harness hides when a test passes.
+fn skip(why: &str) {
+    let message = format!("\n==== SKIPPED, NOTHING WAS TESTED: {why} ====\n\n");
+    io::stderr().write_all(message.as_bytes()).unwrap();
 }

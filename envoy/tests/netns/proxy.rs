@@ -51,6 +51,7 @@ impl Proxy {
 /// Envoy with these listeners and its files in `dir`. The pods and services of all clusters here are inside for it.
 pub(crate) fn node(binaries: &Binaries, dir: &Path, listeners: Vec<Listener>) -> Node {
     Node {
+        envoy: binaries.version,
         id: "netns".into(),
         admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
         plugin_wasm: binaries.plugin.clone(),

@@ -60,6 +60,7 @@ fn node(binaries: &Binaries, dir: &Path) -> Node {
         listener("tcp", TCP, Direction::Both, tcp),
     ];
     Node {
+        envoy: binaries.version,
         dns_resolver: Some(SocketAddr::from(([10, 200, 1, 53], 53))),
         ..proxy::node(binaries, dir, listeners)
     }
