@@ -18,7 +18,7 @@ use crate::{
     report::Refusal,
 };
 pub(crate) use listener::Chain;
-use listener::word;
+use listener::{metadata, word};
 
 /// Filter state with the facts of a connection, private to the two filters.
 const STATE: &str = "portcullis_conn";
@@ -91,19 +91,26 @@ impl ConnectionFacts {
     ///
     /// A value that is present but not understood is an error, never the default. A source may be
     /// absent; what that means is for the policy to say.
-    pub(crate) fn gather<H: Host>(host: &H, settings: &Settings) -> Result<(Self, Chain, Later), Refusal> {
+    ///
+    /// `id` is [`Settings::of_facts`] of these settings, which the policy has at hand.
+    pub(crate) fn gather<H: Host>(host: &H, settings: &Settings, id: u64) -> Result<(Self, Chain, Later), Refusal> {
         let chain = Chain::of_listener(host)?;
-        let direction = word(host, "direction", DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
+        let direction = word(host, metadata!("direction"), DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
         let scope = direction
             .scope()
             .or_else(|| listener::scope(host))
             .ok_or(Refusal::UnknownDirection)?;
-        let destination = word(host, "destination", DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
-        let transport = word(host, "transport", |text| str::from_utf8(text).ok()?.parse().ok())?;
-        let port = word(host, "port", listener::parse_port)?;
+        let destination =
+            word(host, metadata!("destination"), DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
+        let transport = word(host, metadata!("transport"), |text| {
+            str::from_utf8(text).ok()?.parse().ok()
+        })?;
+        let port = word(host, metadata!("port"), listener::parse_port)?;
         // Not `connection.mtls`, which is true for certificates that nobody verified, too.
-        let authenticated = word(host, "authentication", |text| (text == b"network").then_some(true))?;
-        let certificate = word(host, "certificate", CertificateSetting::from_bytes)?;
+        let authenticated = word(host, metadata!("authentication"), |text| {
+            (text == b"network").then_some(true)
+        })?;
+        let certificate = word(host, metadata!("certificate"), CertificateSetting::from_bytes)?;
         let source = address(host, SOURCE)?.map(|(address, _)| address);
         let (destination, port) = match destination {
             DestinationSetting::Authority => (ConnectionDestination::Authority, Some(port.unwrap_or(HTTP_PORT))),
@@ -119,7 +126,7 @@ impl ConnectionFacts {
             upstream: destination == ConnectionDestination::Upstream && chain == Chain::Tcp,
         };
         let facts = Self {
-            settings: settings.of_facts(),
+            settings: id,
             scope,
             source,
             destination,

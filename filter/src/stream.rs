@@ -157,9 +157,12 @@ impl<H: Host> Connection<H> {
 
     fn decide(&self) -> Action {
         let current = mem::take(&mut *self.current.borrow_mut());
-        let gathered = current
-            .policy()
-            .and_then(|policy| Ok((policy, ConnectionFacts::gather(&self.vm.host, &policy.settings)?)));
+        let gathered = current.policy().and_then(|policy| {
+            Ok((
+                policy,
+                ConnectionFacts::gather(&self.vm.host, &policy.settings, policy.fact_settings)?,
+            ))
+        });
         match gathered {
             Err(refusal) => self.refuse(None, &refusal.into()),
             Ok((_, (facts, chain, later))) if later.matters() => {

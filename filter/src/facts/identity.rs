@@ -11,7 +11,7 @@ use crate::{
     report::Refusal,
 };
 
-use super::listener::word;
+use super::listener::{metadata, word};
 
 /// True for every certificate that was presented, whoever signed it.
 const MTLS: &str = "connection\0mtls";
@@ -45,11 +45,15 @@ pub(super) fn of_peer<H: Host>(
     let mut claim = proven.claim.clone();
     let said = [
         (
-            key(host, "filter_state", settings.filter_state.as_deref())?,
+            key(host, metadata!("filter_state"), settings.filter_state.as_deref())?,
             &[FILTER_STATE][..],
         ),
         (
-            key(host, "proxy_protocol_tlv", settings.proxy_protocol_tlv.as_deref())?,
+            key(
+                host,
+                metadata!("proxy_protocol_tlv"),
+                settings.proxy_protocol_tlv.as_deref(),
+            )?,
             &TLV,
         ),
     ];
@@ -59,7 +63,7 @@ pub(super) fn of_peer<H: Host>(
             claim = Some(merge(claim, said)?);
         }
     }
-    if let Some(key) = key(host, "peer_metadata", settings.peer_metadata.as_deref())?
+    if let Some(key) = key(host, metadata!("peer_metadata"), settings.peer_metadata.as_deref())?
         && let Some(text) = value(host, &[FILTER_STATE], &key)?
     {
         let said =
@@ -100,8 +104,8 @@ fn is_verified<H: Host>(host: &H, certificate: CertificateSetting) -> bool {
 }
 
 /// The key under which something is to be found: the listener knows better than the configuration.
-fn key<H: Host>(host: &H, name: &str, configured: Option<&str>) -> Result<Option<String>, Refusal> {
-    let of_listener = word(host, name, |text| String::from_utf8(text.to_vec()).ok())?;
+fn key<H: Host>(host: &H, property: &str, configured: Option<&str>) -> Result<Option<String>, Refusal> {
+    let of_listener = word(host, property, |text| String::from_utf8(text.to_vec()).ok())?;
     Ok(of_listener.or_else(|| configured.map(str::to_owned)))
 }
 

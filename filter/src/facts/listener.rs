@@ -6,7 +6,14 @@ use policy_core::Scope;
 
 use crate::{host::Host, report::Refusal};
 
-const METADATA: &str = "xds\0listener_metadata\0filter_metadata\0portcullis\0";
+/// The property of a key, put together once and for all: it is asked for on every connection.
+macro_rules! metadata {
+    ($key:literal) => {
+        concat!("xds\0listener_metadata\0filter_metadata\0portcullis\0", $key)
+    };
+}
+pub(super) use metadata;
+
 const DIRECTION: &str = "xds\0listener_direction";
 
 /// What stands behind the network filter.
@@ -26,17 +33,17 @@ impl Chain {
             b"tcp" => Some(Self::Tcp),
             _ => None,
         };
-        Ok(word(host, "protocol", chain)?.unwrap_or(Self::Tcp))
+        Ok(word(host, metadata!("protocol"), chain)?.unwrap_or(Self::Tcp))
     }
 }
 
-/// A value of the listener's metadata; `None` if it is absent.
+/// A value of the listener's metadata, by its [property](metadata); `None` if it is absent.
 pub(super) fn word<H: Host, T>(
     host: &H,
-    key: &str,
+    property: &str,
     parse: impl FnOnce(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, Refusal> {
-    match host.property(&format!("{METADATA}{key}")) {
+    match host.property(property) {
         Ok(None) => Ok(None),
         Ok(Some(text)) => parse(&text).map(Some).ok_or(Refusal::BadListenerMetadata),
         Err(_) => Err(Refusal::BadListenerMetadata),

@@ -14,7 +14,7 @@ fn host() -> FakeHost {
 
 /// What a new connection tells.
 fn gathered(host: &FakeHost, settings: &Settings) -> Result<ConnectionFacts, Refusal> {
-    ConnectionFacts::gather(host, settings).map(|(facts, _, _)| facts)
+    ConnectionFacts::gather(host, settings, settings.of_facts()).map(|(facts, _, _)| facts)
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -196,7 +196,7 @@ fn all_settings() -> Vec<Settings> {
 fn facts_are_for_policies_with_the_same_settings() {
     let host = host();
     for (i, mine) in all_settings().iter().enumerate() {
-        let (mut facts, _, _) = ConnectionFacts::gather(&host, &Settings::default()).expect("facts");
+        let (mut facts, _, _) = ConnectionFacts::gather(&host, &Settings::default(), 0).expect("facts");
         facts.settings = mine.of_facts();
         facts.hand_over(&host);
         for (j, theirs) in all_settings().iter().enumerate() {
@@ -266,7 +266,7 @@ fn the_upstream_is_the_destination_once_there_is_one() {
     let host = host();
     host.0.listener("destination", "upstream");
     let settings = Settings::default();
-    let (mut facts, _, later) = ConnectionFacts::gather(&host, &settings).expect("facts");
+    let (mut facts, _, later) = ConnectionFacts::gather(&host, &settings, settings.of_facts()).expect("facts");
     assert!(
         later.matters(),
         "nobody looks at requests: wait for the upstream of the connection"
@@ -283,7 +283,7 @@ fn the_upstream_is_the_destination_once_there_is_one() {
     assert_eq!(facts.port, Some(8080));
 
     host.0.listener("protocol", "http");
-    let (_, _, later) = ConnectionFacts::gather(&host, &settings).expect("facts");
+    let (_, _, later) = ConnectionFacts::gather(&host, &settings, settings.of_facts()).expect("facts");
     assert!(!later.matters(), "each request has its own");
 }
 
