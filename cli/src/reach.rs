@@ -8,6 +8,7 @@
 //! The probes are the one part that is not exact: rules on requests are regular expressions, and the probes are
 //! examples by which those of the policies can be told apart.
 
+mod automaton;
 mod cell;
 mod describe;
 mod include;

@@ -8,14 +8,14 @@ use std::collections::{HashSet, VecDeque};
 use policy_core::bundle::{ExpectedHeader, HeaderMatch, HeaderRule, HttpRule};
 use regex_automata::{
     Anchored,
-    dfa::{Automaton as _, StartKind, dense},
+    dfa::Automaton as _,
     util::{primitives::StateID, start, syntax},
 };
 
+use super::automaton::{self, Automaton};
+
 /// How many combined states may be looked at.
 const MAX_STATES: usize = 20_000;
-/// The largest automaton, in bytes.
-const MAX_AUTOMATON: usize = 1 << 22;
 /// What is written the same and means, or may mean, something else in RE2: set operations, and classes and borders of
 /// words, which are ASCII there.
 const AMBIGUOUS: [&str; 16] = [
@@ -81,7 +81,7 @@ fn language_includes(wide: &str, narrow: &str) -> Option<bool> {
     let mut known: HashSet<(StateID, StateID)> = HashSet::from([start]);
     let mut queue = VecDeque::from([start]);
     while let Some((in_wide, in_narrow)) = queue.pop_front() {
-        let ends = |automaton: &dense::DFA<Vec<u32>>, state| automaton.is_match_state(automaton.next_eoi_state(state));
+        let ends = |automaton: &Automaton, state| automaton.is_match_state(automaton.next_eoi_state(state));
         if ends(&narrow, in_narrow) && !ends(&wide, in_wide) {
             return Some(false);
         }
@@ -99,20 +99,11 @@ fn language_includes(wide: &str, narrow: &str) -> Option<bool> {
 }
 
 /// `None` if the expression is too large, or RE2 may read it differently.
-fn automaton(source: &str) -> Option<dense::DFA<Vec<u32>>> {
+fn automaton(source: &str) -> Option<Automaton> {
     if AMBIGUOUS.iter().any(|text| source.contains(text)) || has_bracket_in_class(source) || ignores_case(source) {
         return None;
     }
-    let size = Some(MAX_AUTOMATON);
-    let config = dense::Config::new()
-        .start_kind(StartKind::Anchored)
-        .dfa_size_limit(size)
-        .determinize_size_limit(size);
-    dense::Builder::new()
-        .configure(config)
-        .syntax(syntax::Config::new().unicode(true).utf8(true))
-        .build(&format!(r"\A(?:{source})\z"))
-        .ok()
+    automaton::build(source, syntax::Config::new().unicode(true).utf8(true))
 }
 
 /// Whether there is a bracket inside of brackets, which begins a class of its own everywhere but in RE2.

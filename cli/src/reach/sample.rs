@@ -8,9 +8,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use policy_core::re2::Pattern;
 use regex_automata::{
     Anchored,
-    dfa::{Automaton as _, StartKind, dense},
+    dfa::Automaton as _,
     util::{primitives::StateID, start, syntax},
 };
+
+use super::automaton::{self, Automaton};
 
 /// A field of requests.
 pub(super) struct Field {
@@ -37,9 +39,6 @@ pub(super) const HOST: Field = Field {
 const MAX_PAIRED: usize = 24;
 /// How far to look for a text: combined states of all automata.
 const MAX_STATES: usize = 20_000;
-/// The largest automaton, in bytes.
-const MAX_AUTOMATON: usize = 1 << 22;
-
 /// The bytes of texts, the most readable first.
 const BYTES: &[u8] =
     b"abcdefghijklmnopqrstuvwxyz0123456789/-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ:?=&%+~!$'()*,;@[]#\"<>\\^`{|}";
@@ -70,7 +69,7 @@ pub(super) fn texts<'a>(field: &Field, sources: impl IntoIterator<Item = &'a str
 /// One expression, as the engine reads it and as an automaton that can be searched.
 struct Language {
     exact: Pattern,
-    automaton: Option<dense::DFA<Vec<u32>>>,
+    automaton: Option<Automaton>,
 }
 
 impl Language {
@@ -84,22 +83,13 @@ impl Language {
 }
 
 /// `None` if the expression is too large, or written in a way that only RE2 knows.
-fn automaton(source: &str) -> Option<dense::DFA<Vec<u32>>> {
-    let size = Some(MAX_AUTOMATON);
-    let config = dense::Config::new()
-        .start_kind(StartKind::Anchored)
-        .dfa_size_limit(size)
-        .determinize_size_limit(size);
-    dense::Builder::new()
-        .configure(config)
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .build(&format!(r"\A(?:{source})\z"))
-        .ok()
+fn automaton(source: &str) -> Option<Automaton> {
+    automaton::build(source, syntax::Config::new().unicode(false).utf8(false))
 }
 
 struct Search<'a> {
     field: &'a Field,
-    shape: Option<dense::DFA<Vec<u32>>>,
+    shape: Option<Automaton>,
     languages: &'a [Language],
 }
 
