@@ -41,6 +41,8 @@ pub(crate) fn run(args: &TestArgs, color: Color) -> Result<Outcome> {
         return once(args, color, &mut Vec::new());
     }
     let mut watch = Watch::default();
+    // Before they are read: what changes during a run is a change.
+    watch.add(&args.suites);
     loop {
         let mut files = args.suites.clone();
         if let Err(error) = once(args, color, &mut files) {

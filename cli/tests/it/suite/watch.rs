@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     path::Path,
     process::{Child, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -14,10 +14,12 @@ use crate::run::{command, testdata};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program that is ended when it is no longer needed.
+/// A program that is ended when it is no longer needed. What it says on one stream has no order with what it says on
+/// the other.
 struct Running {
     child: Child,
-    lines: Receiver<String>,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
 }
 
 impl Running {
@@ -29,32 +31,32 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("start");
-        let (sender, lines) = channel();
-        let stdout = child.stdout.take().expect("a pipe");
-        let stderr = child.stderr.take().expect("a pipe");
-        let of_stderr = sender.clone();
-        let pass = |reader: Box<dyn std::io::Read + Send>, sender: std::sync::mpsc::Sender<String>| {
-            thread::spawn(move || {
-                let lines = BufReader::new(reader).lines().map_while(Result::ok);
-                for line in lines {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
-                }
-            })
-        };
-        pass(Box::new(stdout), sender);
-        pass(Box::new(stderr), of_stderr);
-        Self { child, lines }
+        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let stderr = lines(child.stderr.take().expect("a pipe"));
+        Self { child, stdout, stderr }
     }
+}
 
-    fn wait_for(&self, part: &str, why: &str) {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("{why}: no line with `{part}`"));
-            if line.contains(part) {
+/// The lines of a stream, as they come.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        for line in lines {
+            if sender.send(line).is_err() {
                 return;
             }
+        }
+    });
+    receiver
+}
+
+fn wait_for(stream: &Receiver<String>, part: &str, why: &str) {
+    loop {
+        let line = stream.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("{why}: no line with `{part}`"));
+        if line.contains(part) {
+            return;
         }
     }
 }
@@ -81,29 +83,22 @@ fn a_change_is_noticed() {
     fs::copy(testdata().join("policy.yaml"), &policy).expect("a copy");
     write("allow");
     let running = Running::start(&suite);
-    running.wait_for("passed: 1 case", "the first run");
-    running.wait_for("waiting for a change", "and then");
-    for (change, part, why) in [
-        (
-            &(|| fs::write(&policy, "").expect("written")) as &dyn Fn(),
-            "policy.yaml has changed",
-            "a policy",
-        ),
-        (
-            &|| {},
-            "passed: 1 case in 1 suite; 0 of 0 rules",
-            "nobody is isolated now",
-        ),
-        (&|| write("deny"), "suite.yaml has changed", "the suite"),
-        (&|| {}, "failed: 1 of 1 case", "the case is another one"),
-        (
-            &|| write("perhaps"),
-            "error: nothing was run",
-            "a mistake does not end it",
-        ),
-        (&|| write("allow"), "passed: 1 case", "and can be mended"),
-    ] {
-        change();
-        running.wait_for(part, why);
-    }
+    let Running { stdout, stderr, .. } = &running;
+    wait_for(stdout, "passed: 1 case", "the first run");
+    wait_for(stderr, "waiting for a change", "and then");
+
+    fs::write(&policy, "").expect("written");
+    wait_for(stderr, "policy.yaml has changed", "a policy");
+    wait_for(
+        stdout,
+        "passed: 1 case in 1 suite; 0 of 0 rules",
+        "nobody is isolated now",
+    );
+    write("deny");
+    wait_for(stderr, "suite.yaml has changed", "the suite");
+    wait_for(stdout, "failed: 1 of 1 case", "the case is another one");
+    write("perhaps");
+    wait_for(stderr, "error: nothing was run", "a mistake does not end it");
+    write("allow");
+    wait_for(stdout, "passed: 1 case", "and can be mended");
 }
