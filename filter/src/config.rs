@@ -4,9 +4,11 @@
 mod schema;
 mod settings;
 
-use policy_core::Bundle;
+use policy_core::{
+    Bundle,
+    json::{self, Raw},
+};
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::value::RawValue;
 
 use crate::{
     claim::is_trust_domain,
@@ -56,7 +58,7 @@ pub(crate) struct Configuration<'a> {
     /// The policy, as it was compiled. Read by the core: its digest is over these very bytes.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
-    bundle: &'a RawValue,
+    bundle: Raw<'a>,
 }
 
 impl Configuration<'_> {
@@ -76,7 +78,7 @@ impl Configuration<'_> {
             ambiguous_paths,
             revocation,
             bundle,
-        } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        } = json::from_slice(bytes).map_err(|error| error.to_string())?;
         if version != VERSION {
             return Err(format!(
                 "configuration version {version} is not supported, expected {VERSION}"
@@ -161,8 +163,8 @@ mod tests {
     fn what_is_not_understood_is_refused_with_its_reason() {
         for (text, want, why) in [
             ("", "empty", "nothing was pushed"),
-            ("{", "EOF", "cut off"),
-            ("\u{feff}{}", "expected value", "a byte order mark is not JSON"),
+            ("{", "unexpected end", "cut off"),
+            ("\u{feff}{}", "expected an object", "a byte order mark is not JSON"),
             (r#"{"bundle":{"version":1}}"#, "missing field `version`", "no version"),
             (
                 r#"{"version":1}"#,

@@ -62,6 +62,8 @@ mod explain;
 mod flow;
 mod fqdn;
 mod http;
+#[cfg(feature = "serde")]
+pub mod json;
 pub mod kafka;
 mod labels;
 pub mod re2;

@@ -36,7 +36,7 @@ fn wrong_bytes_are_refused_and_the_last_good_policy_stays() {
     let dangling = fake::configuration("").replace(r#""identity":2"#, r#""identity":7"#);
     for (count, (configuration, want)) in [
         ("", "empty"),
-        ("{", "EOF"),
+        ("{", "unexpected end"),
         (other_digest.as_str(), "digest is sha256:00"),
         (bad_pattern.as_str(), "`(`"),
         (dangling.as_str(), "no identity number 7"),

@@ -14,15 +14,15 @@ use core::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::{Bundle, BundleError, VERSION};
+use crate::json;
 
 impl Bundle {
     /// Reads a bundle and checks its version and, if it carries one, its digest. The bundle that is returned always
     /// has the digest of the bytes.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BundleError> {
-        let json = |error: serde_json::Error| BundleError::Json {
+        let bundle: Self = json::from_slice(bytes).map_err(|error| BundleError::Json {
             reason: error.to_string(),
-        };
-        let bundle: Self = serde_json::from_slice(bytes).map_err(json)?;
+        })?;
         if bundle.version != VERSION {
             return Err(BundleError::Version { found: bundle.version });
         }
