@@ -4,6 +4,7 @@ mod flow;
 mod input;
 mod peer;
 mod reach;
+mod replay;
 mod suite;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub(crate) use flow::{Header, KafkaLine, Port, RequestLine};
 pub(crate) use input::{InputArgs, Name, Validation};
 pub(crate) use peer::{Peer, Reserved};
 pub(crate) use reach::{DiffArgs, FailOn, MatrixArgs, MatrixFormat};
+pub(crate) use replay::{AskedDirection, LoggedDestination, PortMap, ReplayArgs};
 pub(crate) use suite::TestArgs;
 
 /// Validate, compile, trace and evaluate network policy.
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Matrix(MatrixArgs),
     /// Compare two policy sets by what they allow, with a flow for every difference
     Diff(DiffArgs),
+    /// Judge recorded flows again, from access logs or Hubble, and show which verdicts change
+    Replay(ReplayArgs),
     /// Answer many questions: JSON lines in, JSON lines out
     Eval(EvalArgs),
     /// Compare verdicts with those that corpora expect

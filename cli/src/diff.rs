@@ -10,11 +10,11 @@ use anyhow::Result;
 
 use crate::{
     Outcome,
-    args::{Color, DiffArgs, FailOn, Format},
+    args::{Color, DiffArgs, Format},
     output::{Stream, Style, print, print_json},
     reach::Space,
 };
-use compare::Change;
+pub(crate) use compare::Change;
 use report::Report;
 
 /// Compares the verdicts of both on every flow that either can tell apart.
@@ -34,10 +34,9 @@ pub(crate) fn run(args: &DiffArgs, color: Color) -> Result<Outcome> {
         Format::Json => print_json(&report)?,
         Format::Text => print(&text::render(&report, Style::new(color, Stream::Output)))?,
     }
-    let counts = |change: Change| match args.fail_on {
-        FailOn::Any => true,
-        FailOn::Widening => change == Change::Opened,
-    };
-    let found = differences.iter().any(|difference| counts(difference.change)) || !report.undecided.is_empty();
+    let counts = differences
+        .iter()
+        .any(|difference| difference.change.counts(args.fail_on));
+    let found = counts || !report.undecided.is_empty();
     Ok(if found { Outcome::No } else { Outcome::Yes })
 }

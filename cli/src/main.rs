@@ -13,6 +13,7 @@ mod output;
 mod placement;
 mod policy;
 mod reach;
+mod replay;
 mod suite;
 mod trace;
 mod validate;
@@ -53,6 +54,7 @@ fn run(command: &Command, color: args::Color) -> Result<Outcome> {
         Command::Trace(args) => trace::run(args, color),
         Command::Matrix(args) => matrix::run(args, color),
         Command::Diff(args) => diff::run(args, color),
+        Command::Replay(args) => replay::run(args, color),
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Test(args) => suite::run(args, color),

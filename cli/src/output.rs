@@ -1,6 +1,7 @@
 //! What people and programs get to see.
 
 mod diagnostics;
+mod shell;
 mod style;
 mod table;
 mod wrap;
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 pub(crate) use diagnostics::{Summary, render};
+pub(crate) use shell::quoted;
 pub(crate) use style::{Stream, Style};
 pub(crate) use table::Table;
 pub(crate) use wrap::wrap;

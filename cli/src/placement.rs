@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::IpNet;
 use policy_core::{
-    Bundle, Label,
+    Bundle, Label, Labels,
     bundle::{AddressEntry, Element, Identity, PeerPattern, Peers, Policy, Rule, Stack},
 };
 
@@ -75,6 +75,32 @@ impl Placement {
             .map(|endpoint| endpoint.name.as_str())
     }
 
+    /// An address for a peer that has these labels and no object.
+    pub(crate) fn place_labels(&mut self, labels: Labels) -> IpAddr {
+        let ports = Vec::new();
+        let identity = push_identity(&mut self.bundle.identities, Identity { labels, ports });
+        let address = self.free_address();
+        self.bundle.addresses.push(AddressEntry {
+            prefix: IpNet::from(address),
+            identity,
+        });
+        self.taken.insert(address);
+        address
+    }
+
+    /// Adds what DNS says of a name, in lower case and with a trailing dot.
+    pub(crate) fn add_name(&mut self, name: &str, address: IpAddr) {
+        let known = self.bundle.names.entry(name.to_owned()).or_default();
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
+
+    /// The bundle so far.
+    pub(crate) fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
     /// The bundle in which every peer that was placed has its address.
     pub(crate) fn into_bundle(self) -> Bundle {
         self.bundle
@@ -118,23 +144,8 @@ impl Placement {
             Reserved::Ingress => &["ingress"],
             Reserved::Unmanaged => &["unmanaged"],
         };
-        let labels = names
-            .iter()
-            .filter_map(|name| Label::new("reserved", name, "").ok())
-            .collect();
-        let identity = push_identity(
-            &mut self.bundle.identities,
-            Identity {
-                labels,
-                ports: Vec::new(),
-            },
-        );
-        let address = self.free_address();
-        self.bundle.addresses.push(AddressEntry {
-            prefix: IpNet::from(address),
-            identity,
-        });
-        self.taken.insert(address);
+        let labels = names.iter().filter_map(|name| Label::new("reserved", name, "").ok());
+        let address = self.place_labels(labels.collect());
         self.reserved.insert(reserved, address);
         address
     }

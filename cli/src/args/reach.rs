@@ -68,7 +68,7 @@ pub(crate) struct DiffArgs {
     pub(crate) output: Format,
 }
 
-/// Which differences count.
+/// Which differences count: between two policy sets, or between then and now.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum FailOn {
     /// All of them.
@@ -76,4 +76,6 @@ pub(crate) enum FailOn {
     Any,
     /// Those that open something, and those of which nobody can say.
     Widening,
+    /// Those that close something, and those of which nobody can say.
+    Narrowing,
 }

@@ -4,15 +4,35 @@ use std::collections::{BTreeMap, HashMap};
 
 use policy_core::Direction;
 
+use crate::args::FailOn;
 use crate::reach::{Asked, Kind, Space, Why};
 
 /// Which way a difference goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// It was denied and is allowed.
     Opened,
     /// It was allowed and is denied.
     Closed,
+}
+
+impl Change {
+    /// `opened` or `closed`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether it makes the exit status 1.
+    pub(crate) fn counts(self, fail_on: FailOn) -> bool {
+        match fail_on {
+            FailOn::Any => true,
+            FailOn::Widening => self == Self::Opened,
+            FailOn::Narrowing => self == Self::Closed,
+        }
+    }
 }
 
 /// What one side says to a flow, before and after.

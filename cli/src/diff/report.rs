@@ -119,10 +119,7 @@ fn entry(space: &Space, difference: &Difference) -> Option<Entry> {
     let showing = difference.probes.iter().filter_map(|probe| space.probes.get(*probe));
     let showing = showing.filter(|_| !difference.everything).map(|probe| probe.describe());
     Some(Entry {
-        change: match difference.change {
-            Change::Opened => "opened",
-            Change::Closed => "closed",
-        },
+        change: difference.change.as_str(),
         witness: witness(space, difference, from.first()?, to.first()?)?,
         heading: format!("{} → {}", short(space, &difference.from), short(space, &difference.to)),
         from: from.into_iter().map(class).collect(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Entry, Report, Said, Side};
-use crate::output::{Style, wrap};
+use crate::output::{Style, quoted, wrap};
 
 /// How wide the text gets; a witness is never broken, so that it can be copied.
 const WIDTH: usize = 110;
@@ -94,33 +94,5 @@ fn field(text: &mut String, name: &str, value: &str) {
     for line in wrap(value, WIDTH - INDENT - 2) {
         let _ = writeln!(text, "  {name:<INDENT$}{line}");
         name = "";
-    }
-}
-
-/// The word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_words_back() {
-        for (word, want) in [
-            ("empire/deathstar", "empire/deathstar"),
-            ("8080/TCP", "8080/TCP"),
-            ("GET /metrics", "'GET /metrics'"),
-            ("", "''"),
-            ("GET /it's", r"'GET /it'\''s'"),
-            ("x: $HOME", "'x: $HOME'"),
-        ] {
-            assert_eq!(quoted(word), want);
-        }
     }
 }

@@ -130,6 +130,8 @@ fn the_status_tells_whether_anything_differs() {
         (&within, &dns, "widening", 1, "which is a widening"),
         (&dns, &within, "any", 1, "something closes"),
         (&dns, &within, "widening", 0, "which is no widening"),
+        (&dns, &within, "narrowing", 1, "but a narrowing"),
+        (&within, &dns, "narrowing", 0, "which an opening is not"),
         (&none, &within, "widening", 0, "nor is the first policy"),
     ] {
         let output = diff(WORLD, old, new, &["--fail-on", fail_on]);

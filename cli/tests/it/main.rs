@@ -9,6 +9,7 @@ mod eval;
 mod examples;
 mod matrix;
 mod matrix_page;
+mod replay;
 mod run;
 mod suite;
 mod trace;

@@ -94,6 +94,7 @@ fn every_command_shows_an_example() {
         "eval",
         "conformance",
         "test",
+        "replay",
         "doctor",
     ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
