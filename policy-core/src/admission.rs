@@ -1,11 +1,11 @@
 //! From addresses to sides: whose policies are asked about a connection, and what they say together.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
 
 use crate::{
     claim::{Claim, Workload},
-    engine::{Backends, Connection, Engine, IdentityId},
+    engine::{Backends, Connection, Engine, IdentityId, View},
     flow::{Carried, Direction, Flow, Peer, Protocol},
     http::{HeaderChange, HttpFacts},
     kafka::KafkaRequest,
@@ -74,8 +74,10 @@ impl<'a> AddressFacts<'a> {
 #[derive(Clone, Debug)]
 pub struct Admission {
     sides: Vec<Connection>,
-    /// Why nobody could be asked, if so.
-    refusal: Option<Reason>,
+    /// Why nobody was asked, if so.
+    unasked: Option<Reason>,
+    /// If policies are in audit mode: what all of them say.
+    would: Option<Box<Admission>>,
 }
 
 impl Engine {
@@ -91,14 +93,30 @@ impl Engine {
     /// fits, nobody knows the source.
     ///
     /// The workload that a proxy serves is its source in scope `Egress` and its destination in scope `Ingress`.
+    ///
+    /// The answer is that of the policies that have an effect; [`Admission::would`] has that of all of them. If all are
+    /// in audit mode, whatever the facts are passes.
     pub fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        match self.try_admit(facts, scope) {
-            Ok(sides) => Admission { sides, refusal: None },
+        let enforced = self.admit_as(View::Enforced, facts, scope);
+        let would = self
+            .has_audit()
+            .then(|| Box::new(self.admit_as(View::Would, facts, scope)));
+        Admission { would, ..enforced }
+    }
+
+    fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
+        match self.try_admit(view, facts, scope) {
+            Ok(sides) => Admission {
+                sides,
+                unasked: None,
+                would: None,
+            },
+            Err(_) if view == View::Enforced && self.options().audit => Admission::unasked(Reason::Audited),
             Err(reason) => Admission::refused(reason),
         }
     }
 
-    fn try_admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Result<Vec<Connection>, Reason> {
+    fn try_admit(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Result<Vec<Connection>, Reason> {
         let named = matches!(facts.destination, Destination::Name(_));
         if scope == Scope::Both && (facts.source.is_none() || named || facts.workload.is_some()) {
             return Err(Reason::UnknownSubject);
@@ -117,6 +135,7 @@ impl Engine {
             for source in &sources {
                 let pair = Pair {
                     engine: self,
+                    view,
                     source: *source,
                     destination,
                     protocol: facts.protocol,
@@ -184,6 +203,7 @@ impl Engine {
 /// A source and one possible destination.
 struct Pair<'a> {
     engine: &'a Engine,
+    view: View,
     source: Option<IdentityId>,
     destination: Peer<'a>,
     protocol: Protocol,
@@ -220,24 +240,43 @@ impl Pair<'_> {
     }
 
     fn ask(&self, direction: Direction, subject: IdentityId, peer: Peer<'_>) -> Connection {
-        self.engine.connection(&Flow {
+        let flow = Flow {
             direction,
             subject,
             peer,
             protocol: self.protocol,
             port: self.port,
             authenticated: self.authenticated,
-        })
+        };
+        self.engine.connection_as(self.view, &flow)
     }
 }
 
 impl Admission {
     /// Refused without asking anybody.
     pub fn refused(reason: Reason) -> Self {
+        Self::unasked(reason)
+    }
+
+    /// What [`refused`](Self::refused) is where all policies are in audit mode: it passes, and would be refused.
+    pub fn audited(reason: Reason) -> Self {
+        Self {
+            would: Some(Box::new(Self::refused(reason))),
+            ..Self::unasked(Reason::Audited)
+        }
+    }
+
+    fn unasked(reason: Reason) -> Self {
         Self {
             sides: Vec::new(),
-            refusal: Some(reason),
+            unasked: Some(reason),
+            would: None,
         }
+    }
+
+    /// What would be said if no policy were in audit mode; `None` if none is, and the answer would be this one.
+    pub fn would(&self) -> Option<&Self> {
+        self.would.as_deref()
     }
 
     /// The verdict on the connection as such, before any request.
@@ -310,8 +349,11 @@ impl Admission {
                 deepest = Some(verdict);
             }
         }
-        let refused = || Verdict::refusal(self.refusal.unwrap_or(Reason::UnknownSubject));
-        deepest.map_or_else(refused, |verdict| Verdict {
+        let unasked = || match self.unasked {
+            Some(Reason::Audited) => Verdict::audited(),
+            reason => Verdict::refusal(reason.unwrap_or(Reason::UnknownSubject)),
+        };
+        deepest.map_or_else(unasked, |verdict| Verdict {
             proxied,
             authentication,
             ..verdict

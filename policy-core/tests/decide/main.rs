@@ -4,6 +4,7 @@
 #[macro_use(test)]
 extern crate wasm_test;
 
+mod audit;
 mod authentication;
 mod building;
 mod claims;
