@@ -1,7 +1,7 @@
 //! The engine in this program.
 
 use anyhow::{Context as _, Result, anyhow};
-use policy_core::{AddressFacts, Bundle, Direction, Engine, Scope};
+use policy_core::{AddressFacts, Admission, Bundle, Direction, Engine, Scope};
 
 use super::{Answer, Judge, Question};
 
@@ -44,8 +44,9 @@ impl Judge for Native {
             Direction::Egress => Scope::Egress,
         };
         let admission = engine.admit(&facts, scope);
-        let verdict = content.with_carried(|carried| admission.judge(content.server_name(), carried));
-        Ok(verdict.into())
+        let judge =
+            |admission: &Admission| content.with_carried(|carried| admission.judge(content.server_name(), carried));
+        Ok(Answer::new(judge(&admission), admission.would().map(judge)))
     }
 }
 

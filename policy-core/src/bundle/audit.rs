@@ -28,6 +28,15 @@ impl Bundle {
         self.options.audit || self.policies.iter().any(|policy| !policy.mode.is_enforce())
     }
 
+    /// Only the policies that have an effect. It has no digest.
+    #[must_use]
+    pub fn only_enforced(mut self) -> Self {
+        self.digest = None;
+        let all = self.options.audit;
+        self.policies.retain(|policy| !all && policy.mode.is_enforce());
+        self
+    }
+
     /// The same policies as if audit were off: all of them are enforced. It has no digest.
     #[must_use]
     pub fn without_audit(mut self) -> Self {
