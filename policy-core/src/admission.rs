@@ -1,6 +1,6 @@
 //! From addresses to sides: whose policies are asked about a connection, and what they say together.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::{
@@ -76,8 +76,6 @@ pub struct Admission {
     sides: Vec<Connection>,
     /// Why nobody was asked, if so.
     unasked: Option<Reason>,
-    /// If policies are in audit mode: what all of them say.
-    would: Option<Box<Admission>>,
 }
 
 impl Engine {
@@ -93,26 +91,17 @@ impl Engine {
     /// fits, nobody knows the source.
     ///
     /// The workload that a proxy serves is its source in scope `Egress` and its destination in scope `Ingress`.
-    ///
-    /// The answer is that of the policies that have an effect; [`Admission::would`] has that of all of them. If all are
-    /// in audit mode, whatever the facts are passes.
     pub fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        let enforced = self.admit_as(View::Enforced, facts, scope);
-        let would = self
-            .has_audit()
-            .then(|| Box::new(self.admit_as(View::Would, facts, scope)));
-        Admission { would, ..enforced }
+        self.admit_as(View::Enforced, facts, scope)
     }
 
-    fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
+    /// The same in one view; [`admit`](Self::admit) asks the policies that have an effect. Where none has, since all
+    /// are in audit mode, everything passes in that view, whatever the facts are.
+    pub fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
         match self.try_admit(view, facts, scope) {
-            Ok(sides) => Admission {
-                sides,
-                unasked: None,
-                would: None,
-            },
+            Ok(sides) => Admission { sides, unasked: None },
             Err(_) if view == View::Enforced && self.options().audit => Admission::unasked(Reason::Audited),
-            Err(reason) => Admission::refused(reason),
+            Err(reason) => Admission::unasked(reason),
         }
     }
 
@@ -258,25 +247,11 @@ impl Admission {
         Self::unasked(reason)
     }
 
-    /// What [`refused`](Self::refused) is where all policies are in audit mode: it passes, and would be refused.
-    pub fn audited(reason: Reason) -> Self {
-        Self {
-            would: Some(Box::new(Self::refused(reason))),
-            ..Self::unasked(Reason::Audited)
-        }
-    }
-
     fn unasked(reason: Reason) -> Self {
         Self {
             sides: Vec::new(),
             unasked: Some(reason),
-            would: None,
         }
-    }
-
-    /// What would be said if no policy were in audit mode; `None` if none is, and the answer would be this one.
-    pub fn would(&self) -> Option<&Self> {
-        self.would.as_deref()
     }
 
     /// The verdict on the connection as such, before any request.

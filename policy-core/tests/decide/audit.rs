@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use policy_core::{
-    Admission, Bundle, Decision, Engine, Reason, Scope, Verdict,
+    Admission, Bundle, Decision, Engine, Reason, Scope, View,
     bundle::{ExpectedHeader, HeaderMatch, HttpRule, L7Rules, Listener, MismatchAction, Mode, Policy, PortRule, Rule},
 };
 
@@ -25,8 +25,11 @@ fn build(bundle: Bundle) -> Engine {
     Engine::new(bundle).expect("a good bundle")
 }
 
-fn both(admission: &Admission) -> (Verdict, Option<Verdict>) {
-    (admission.verdict(), admission.would().map(Admission::verdict))
+const VIEWS: [View; 2] = [View::Enforced, View::Would];
+
+/// TCP to `web`, asking those of its policies that have an effect, and all of them.
+fn both(engine: &Engine, source: &str, port: u16) -> [Admission; 2] {
+    VIEWS.map(|view| engine.admit_as(view, &facts(source, WEB, port), Scope::Ingress))
 }
 
 #[test]
@@ -76,17 +79,25 @@ fn an_audited_policy_has_a_part_in_one_verdict_only() {
         ),
     ] {
         let engine = build(policies(rules));
-        let (seen, seen_would) = both(&to_web(&engine, source, 80));
-        assert_eq!(seen.reason, enforced, "enforced: {why}");
-        assert_eq!(seen_would.map(|verdict| verdict.reason), Some(would), "would: {why}");
+        let reasons = both(&engine, source, 80).map(|admission| admission.verdict().reason);
+        assert_eq!(reasons, [enforced, would], "{why}");
     }
 }
 
 #[test]
 fn a_policy_set_without_audit_has_one_verdict() {
-    let engine = build(policies([(Mode::Enforce, ingress([from([db()])]))]));
-    assert!(!engine.has_audit());
-    assert!(to_web(&engine, MON, 80).would().is_none());
+    for (mode, all, has_audit, why) in [
+        (Mode::Enforce, false, false, "no policy is audited"),
+        (Mode::Audit, false, true, "one is"),
+        (Mode::Enforce, true, true, "all are"),
+    ] {
+        let mut bundle = policies([(mode, ingress([from([db()])]))]);
+        bundle.options.audit = all;
+        let engine = build(bundle);
+        assert_eq!(engine.has_audit(), has_audit, "{why}");
+        let [enforced, would] = both(&engine, MON, 80).map(|admission| admission.verdict().decision);
+        assert_eq!(enforced != would, has_audit, "{why}");
+    }
 }
 
 #[test]
@@ -96,8 +107,7 @@ fn requests_have_two_verdicts_as_well() {
         (Mode::Enforce, ingress([from([db()])])),
         (Mode::Audit, rule.clone()),
     ]));
-    let unrestricted = to_web(&engine, DB, 80);
-    let would = unrestricted.would().expect("a second verdict");
+    let [unrestricted, would] = both(&engine, DB, 80);
     assert!(would.verdict().allows() && !unrestricted.verdict().proxied);
     assert_eq!(
         unrestricted.request(None, &request("POST", "/a")).reason,
@@ -106,8 +116,7 @@ fn requests_have_two_verdicts_as_well() {
     );
 
     let engine = build(policies([(Mode::Audit, rule)]));
-    let admission = to_web(&engine, DB, 80);
-    let would = admission.would().expect("a second verdict");
+    let [admission, would] = both(&engine, DB, 80);
     for (method, want, why) in [
         ("GET", Reason::AllowedByRule, "what the rule is for"),
         ("POST", Reason::NoHttpRuleMatches, "anything else"),
@@ -159,10 +168,8 @@ fn an_audited_rule_contradicts_nobody() {
         (Mode::Audit, Decision::Allow, "only one counts"),
     ] {
         let engine = build(policies([(Mode::Enforce, listener("a")), (mode, listener("b"))]));
-        let admission = to_web(&engine, DB, 80);
-        assert_eq!(admission.verdict().decision, enforced, "{why}");
-        let all = admission.would().unwrap_or(&admission);
-        assert_eq!(all.verdict().decision, Decision::Conflict, "{why}");
+        let decisions = both(&engine, DB, 80).map(|admission| admission.verdict().decision);
+        assert_eq!(decisions, [enforced, Decision::Conflict], "{why}");
     }
 }
 
@@ -179,52 +186,25 @@ fn with_all_policies_audited_nothing_is_denied() {
         (DB, 81, Reason::DefaultDeny, "another port"),
         (DB, 80, Reason::AllowedByRule, "what the rule allows"),
     ] {
-        let (enforced, would) = both(&to_web(&engine, source, port));
-        assert_eq!(
-            (enforced.decision, enforced.reason),
-            (Decision::Allow, Reason::Audited),
-            "{why}"
-        );
-        assert_eq!(would.map(|verdict| verdict.reason), Some(want), "{why}");
+        let [enforced, would] = both(&engine, source, port).map(|admission| admission.verdict());
+        assert!(enforced.allows(), "{why}");
+        assert_eq!([enforced.reason, would.reason], [Reason::Audited, want], "{why}");
     }
-    let admission = to_web(&engine, DB, 80);
     let post = request("POST", "/a");
-    assert_eq!(admission.request(None, &post).reason, Reason::Audited);
-    let would = admission.would().expect("a second verdict").request(None, &post);
-    assert_eq!(would.reason, Reason::NoHttpRuleMatches);
+    let reasons = both(&engine, DB, 80).map(|admission| admission.request(None, &post).reason);
+    assert_eq!(reasons, [Reason::Audited, Reason::NoHttpRuleMatches]);
 
     for (rules, why) in [
         (Vec::new(), "also without a policy"),
         (vec![ingress([])], "and with one"),
     ] {
         let engine = audited(rules);
-        let nobody = engine.admit(&facts(WORLD, WORLD, 80), Scope::Both);
-        let (enforced, would) = both(&nobody);
-        assert_eq!(
-            (enforced.decision, enforced.reason),
-            (Decision::Allow, Reason::Audited),
-            "{why}"
-        );
-        assert_eq!(
-            would.map(|verdict| verdict.reason),
-            Some(Reason::UnknownSubject),
-            "{why}"
-        );
+        let nobody = VIEWS.map(|view| engine.admit_as(view, &facts(WORLD, WORLD, 80), Scope::Both));
+        let [enforced, would] = nobody.map(|admission| admission.request(None, &post));
+        assert!(enforced.allows(), "{why}");
+        let reasons = [enforced.reason, would.reason];
+        assert_eq!(reasons, [Reason::Audited, Reason::UnknownSubject], "{why}");
     }
-}
-
-#[test]
-fn whoever_is_refused_without_policies_is_so_in_one_verdict() {
-    let audited = Admission::audited(Reason::ContradictingIdentity);
-    assert_eq!(audited.verdict().reason, Reason::Audited);
-    assert!(audited.request(None, &request("GET", "/")).allows());
-    let would = audited.would().expect("a second verdict");
-    assert_eq!(would.verdict(), Verdict::refusal(Reason::ContradictingIdentity));
-    let refused = Admission::refused(Reason::NoPolicy);
-    assert!(
-        !refused.verdict().allows() && refused.would().is_none(),
-        "nobody knows of an audit mode"
-    );
 }
 
 #[test]
