@@ -18,5 +18,6 @@ mod outside;
 mod ports;
 mod requests;
 mod sides;
+mod telling;
 mod wire;
 mod world;
