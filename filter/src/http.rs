@@ -1,13 +1,13 @@
 //! The HTTP filter: decides on each request, with what the network filter knows of its connection.
 
 mod answer;
+mod denial;
 
 use core::{cell::RefCell, mem};
 use std::rc::Rc;
 
-use policy_core::Scope;
-
 use crate::{
+    case::Case,
     changes,
     config::Revocation,
     facts::ConnectionFacts,
@@ -18,14 +18,15 @@ use crate::{
     policy::{Current, Plugin, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, Word, tell_guard},
     vm::Vm,
+    who::show_destination,
 };
-use answer::{Answer, Position, Question, answer};
+use answer::{Answer, Position, Question, Target, answer};
+use denial::Denial;
 
 const FORBIDDEN: u32 = 403;
 const PERMISSION_DENIED: i32 = 7;
 /// When to ask again about what an outdated policy allowed.
 const SOON_MILLISECONDS: u32 = 50;
-const BODY: &[u8] = b"Access denied\r\n";
 
 /// One request, as the host holds it.
 pub(crate) struct HttpFilter<H: Host> {
@@ -109,7 +110,7 @@ impl<H: Host> Request<H> {
         self.vm.shield(|| body(self)).unwrap_or_else(|| {
             self.state.replace(State::Refused);
             self.vm
-                .shield(|| self.refuse(None, HTTP_GUARD, &Refusal::InternalError.into()));
+                .shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
@@ -120,17 +121,18 @@ impl<H: Host> Request<H> {
         let current = mem::take(&mut *self.current.borrow_mut());
         let (policy, question) = match self.question(&current) {
             Ok(asked) => asked,
-            Err(refusal) => return self.refuse(None, HTTP_GUARD, &refusal.into()),
+            Err(refusal) => return self.refuse(current.policy().ok().map(|policy| &**policy), None, &refusal.into()),
         };
+        self.show_destination(policy, &question);
         let Answer { outcome, changes } = answer(&self.vm.host, policy, &question);
         let outcome = match changes::apply(&self.vm.host, &changes, outcome.rule()) {
             Ok(()) => outcome,
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
-            self.allow(question, policy.generation, &outcome)
+            self.allow(question, policy, &outcome)
         } else {
-            self.refuse(Some(question.facts.scope), question.position.guard(), &outcome)
+            self.refuse(Some(policy), Some(&question), &outcome)
         }
     }
 
@@ -148,13 +150,22 @@ impl<H: Host> Request<H> {
         Ok((policy, question))
     }
 
-    fn allow(&self, question: Question, generation: u64, outcome: &Outcome) -> Action {
+    /// The connection shows it, unless it is the request that says so.
+    fn show_destination(&self, policy: &Policy, question: &Question) {
+        if question.facts.address_and_port().is_none()
+            && let Ok(Target::At(destination, _)) = question.target()
+        {
+            show_destination(&self.vm.host, policy, &question.facts, destination);
+        }
+    }
+
+    fn allow(&self, question: Question, policy: &Policy, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        outcome.show(host);
+        let case = question.case(Some(policy));
+        case.show(&self.vm, outcome);
         tell_guard(host, question.position.guard(), Word::Allow);
-        self.vm
-            .metrics
-            .count_verdict(host, Some(question.facts.scope), Layer::L7, true);
+        case.count(&self.vm, outcome);
+        let generation = policy.generation;
         let question = Rc::new(question);
         self.state.replace(State::Allowed { question, generation });
         if self.is_outdated() {
@@ -164,22 +175,30 @@ impl<H: Host> Request<H> {
         Action::Continue
     }
 
-    fn refuse(&self, scope: Option<Scope>, guard: &str, outcome: &Outcome) -> Action {
+    /// With the policy that was asked and the question that it was asked, as far as it came to that.
+    fn refuse(&self, policy: Option<&Policy>, question: Option<&Question>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         self.state.replace(State::Refused);
-        tell_guard(host, guard, Word::Deny);
-        outcome.show(host);
+        tell_guard(
+            host,
+            question.map_or(HTTP_GUARD, |question| question.position.guard()),
+            Word::Deny,
+        );
+        let case = question.map_or_else(|| Case::request(policy), |question| question.case(policy));
+        case.show(&self.vm, outcome);
+        let Denial { body, header } = Denial::new(host, policy, question, outcome);
         let reply = LocalReply {
             status: FORBIDDEN,
             details: &outcome.details(),
-            body: BODY,
+            body: &body,
+            header: header.as_ref().map(|(name, value)| (*name, &**value)),
             grpc_status: PERMISSION_DENIED,
         };
         if host.reply(&reply).is_err() {
             // Without an answer, the client learns at least that there will be none.
             let _ = host.close(Stream::HttpRequest);
         }
-        self.vm.metrics.count_verdict(host, scope, Layer::L7, false);
+        case.count(&self.vm, outcome);
         Action::Pause
     }
 
@@ -200,7 +219,7 @@ impl<H: Host> Request<H> {
         if !outcome.allows() {
             self.vm.metrics.count_revocation(&self.vm.host, Layer::L7);
             if policy.settings.revocation == Revocation::Close {
-                return self.refuse(Some(question.facts.scope), question.position.guard(), &outcome);
+                return self.refuse(Some(&policy), Some(&question), &outcome);
             }
         }
         let generation = policy.generation;

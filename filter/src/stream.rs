@@ -8,9 +8,8 @@ use core::{
 };
 use std::rc::Rc;
 
-use policy_core::Scope;
-
 use crate::{
+    case::Case,
     config::Revocation,
     facts::{Chain, ConnectionFacts, Later},
     host::{Action, Host, Stream},
@@ -19,6 +18,7 @@ use crate::{
     policy::{Current, Plugin, Policy},
     report::{L4_GUARD, Outcome, Refusal, Word, show_peer, tell_guard},
     vm::Vm,
+    who::{show_destination, show_source},
 };
 use ruling::{Ruling, rule_on};
 
@@ -150,7 +150,8 @@ impl<H: Host> Connection<H> {
     fn shielded(&self, body: impl FnOnce(&Self) -> Action) -> Action {
         self.vm.shield(|| body(self)).unwrap_or_else(|| {
             self.state.replace(State::Refused);
-            self.vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
+            self.vm
+                .shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
@@ -164,7 +165,7 @@ impl<H: Host> Connection<H> {
             ))
         });
         match gathered {
-            Err(refusal) => self.refuse(None, &refusal.into()),
+            Err(refusal) => self.refuse(current.policy().ok().map(|policy| &**policy), None, &refusal.into()),
             Ok((_, (facts, chain, later))) if later.matters() => {
                 let facts = Rc::new(facts);
                 self.state.replace(State::Waiting { facts, chain, later });
@@ -178,9 +179,9 @@ impl<H: Host> Connection<H> {
     /// With the first bytes. By the newest policy: the one before may have gone meanwhile.
     fn decide_later(&self, facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
         match self.latest() {
-            None => self.refuse(Some(facts.scope), &Refusal::NoPolicy.into()),
+            None => self.refuse(None, Some(&facts), &Refusal::NoPolicy.into()),
             Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
+                self.refuse(Some(&policy), Some(&facts), &Refusal::OutdatedConnectionFacts.into())
             }
             Some(policy) => self.conclude(&policy, facts, chain, later),
         }
@@ -189,12 +190,16 @@ impl<H: Host> Connection<H> {
     fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
         let host = &self.vm.host;
         if let Err(refusal) = facts.complete(host, &policy.settings, later) {
-            return self.refuse(Some(facts.scope), &refusal.into());
+            return self.refuse(Some(policy), Some(&facts), &refusal.into());
         }
         show_peer(host, facts.claim.as_ref());
+        show_source(host, policy, &facts);
+        if let Some((destination, _)) = facts.address_and_port() {
+            show_destination(host, policy, &facts, destination);
+        }
         match rule_on(host, policy, &facts, chain) {
-            Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(facts.scope), &outcome),
-            ruling => self.admit(facts, policy.generation, &ruling),
+            Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(policy), Some(&facts), &outcome),
+            ruling => self.admit(facts, policy, &ruling),
         }
     }
 
@@ -209,11 +214,13 @@ impl<H: Host> Connection<H> {
         };
         match ruling {
             // Counted when it was opened; a connection has one verdict, unless it loses it.
-            Ruling::Decided(outcome) if outcome.allows() => outcome.show(&self.vm.host),
+            Ruling::Decided(outcome) if outcome.allows() => {
+                Case::connection(Some(&policy), Some(facts)).show(&self.vm, &outcome);
+            }
             Ruling::Decided(outcome) => {
                 self.vm.metrics.count_revocation(&self.vm.host, Layer::L4);
                 if policy.settings.revocation == Revocation::Close {
-                    return self.refuse(Some(facts.scope), &outcome);
+                    return self.refuse(Some(&policy), Some(facts), &outcome);
                 }
             }
             // Only a chain for HTTP leaves connections to requests.
@@ -230,7 +237,7 @@ impl<H: Host> Connection<H> {
     fn look_after(&self, facts: &ConnectionFacts) -> Action {
         match self.latest() {
             Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
+                self.refuse(Some(&policy), Some(facts), &Refusal::OutdatedConnectionFacts.into())
             }
             _ => Action::Continue,
         }
@@ -240,31 +247,39 @@ impl<H: Host> Connection<H> {
         self.plugin.as_ref().and_then(|plugin| plugin.latest())
     }
 
-    fn admit(&self, facts: ConnectionFacts, generation: u64, ruling: &Ruling) -> Action {
+    fn admit(&self, facts: ConnectionFacts, policy: &Policy, ruling: &Ruling) -> Action {
         let host = &self.vm.host;
-        let scope = facts.scope;
+        let facts = Rc::new(facts);
+        let case = Case::connection(Some(policy), Some(&facts));
         let state = match ruling {
             Ruling::LeftToHttp => {
                 facts.hand_over(host);
-                State::LeftToHttp(Rc::new(facts))
+                State::LeftToHttp(Rc::clone(&facts))
             }
             Ruling::Decided(outcome) => {
-                outcome.show(host);
-                let facts = Rc::new(facts);
-                State::Admitted { facts, generation }
+                case.show(&self.vm, outcome);
+                State::Admitted {
+                    facts: Rc::clone(&facts),
+                    generation: policy.generation,
+                }
             }
         };
         self.state.replace(state);
         tell_guard(host, L4_GUARD, Word::Allow);
-        self.vm.metrics.count_verdict(host, Some(scope), Layer::L4, true);
+        match ruling {
+            Ruling::LeftToHttp => case.count(&self.vm, &Outcome::left_to_http()),
+            Ruling::Decided(outcome) => case.count(&self.vm, outcome),
+        }
         Action::Continue
     }
 
-    fn refuse(&self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+    /// By the policy that was asked and the facts that it was asked about, as far as it came to that.
+    fn refuse(&self, policy: Option<&Policy>, facts: Option<&ConnectionFacts>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         self.state.replace(State::Refused);
         tell_guard(host, L4_GUARD, Word::Deny);
-        outcome.show(host);
+        let case = Case::connection(policy, facts);
+        case.show(&self.vm, outcome);
         // If it cannot be closed, nothing passes: every callback answers `Pause` from now on.
         let _ = if self.ends.get() {
             self.closes_later.set(true);
@@ -272,7 +287,7 @@ impl<H: Host> Connection<H> {
         } else {
             host.close(Stream::Downstream)
         };
-        self.vm.metrics.count_verdict(host, scope, Layer::L4, false);
+        case.count(&self.vm, outcome);
         Action::Pause
     }
 }

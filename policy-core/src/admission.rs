@@ -1,5 +1,7 @@
 //! From addresses to sides: whose policies are asked about a connection, and what they say together.
 
+mod explained;
+
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -98,14 +100,17 @@ impl Engine {
     /// The same in one view; [`admit`](Self::admit) asks the policies that have an effect. Where none has, since all
     /// are in audit mode, everything passes in that view, whatever the facts are.
     pub fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        match self.try_admit(view, facts, scope) {
-            Ok(sides) => Admission { sides, unasked: None },
+        let mut sides = Vec::new();
+        match self.each_side(facts, scope, &mut |flow| sides.push(self.connection_as(view, flow))) {
+            Ok(()) => Admission { sides, unasked: None },
             Err(_) if view == View::Enforced && self.options().audit => Admission::unasked(Reason::Audited),
             Err(reason) => Admission::unasked(reason),
         }
     }
 
-    fn try_admit(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Result<Vec<Connection>, Reason> {
+    /// Puts the question to each side that is asked, egress before ingress. After an error nothing counts of what was
+    /// asked before.
+    fn each_side(&self, facts: &AddressFacts<'_>, scope: Scope, ask: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Reason> {
         let named = matches!(facts.destination, Destination::Name(_));
         if scope == Scope::Both && (facts.source.is_none() || named || facts.workload.is_some()) {
             return Err(Reason::UnknownSubject);
@@ -119,22 +124,21 @@ impl Engine {
             Some(workload) => alloc::vec![(Peer::Identity(workload), facts.port)],
             None => self.destinations(facts)?,
         };
-        let mut sides = Vec::new();
         for (destination, port) in destinations {
             for source in &sources {
                 let pair = Pair {
                     engine: self,
-                    view,
                     source: *source,
                     destination,
                     protocol: facts.protocol,
                     port,
                     authenticated: facts.authenticated,
                 };
-                sides.extend(pair.sides(scope).ok_or(Reason::UnknownSubject)?.into_iter().flatten());
+                let sides = pair.sides(scope).ok_or(Reason::UnknownSubject)?;
+                sides.iter().flatten().for_each(&mut *ask);
             }
         }
-        Ok(sides)
+        Ok(())
     }
 
     /// Who may have opened the connection; `None` is somebody whom nobody knows. Never empty.
@@ -192,7 +196,6 @@ impl Engine {
 /// A source and one possible destination.
 struct Pair<'a> {
     engine: &'a Engine,
-    view: View,
     source: Option<IdentityId>,
     destination: Peer<'a>,
     protocol: Protocol,
@@ -201,8 +204,8 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The answers of the sides that are asked; `None` if one of them is missing.
-    fn sides(&self, scope: Scope) -> Option<[Option<Connection>; 2]> {
+    /// The questions to the sides that are asked; `None` if one of them is missing.
+    fn sides(&self, scope: Scope) -> Option<[Option<Flow<'_>>; 2]> {
         match scope {
             Scope::Egress => self.egress().map(|side| [Some(side), None]),
             Scope::Ingress => self.ingress().map(|side| [Some(side), None]),
@@ -213,31 +216,30 @@ impl Pair<'_> {
         }
     }
 
-    fn egress(&self) -> Option<Connection> {
+    fn egress(&self) -> Option<Flow<'_>> {
         let subject = self.source.filter(|source| self.engine.is_endpoint(*source))?;
-        Some(self.ask(Direction::Egress, subject, self.destination))
+        Some(self.question(Direction::Egress, subject, self.destination))
     }
 
-    fn ingress(&self) -> Option<Connection> {
+    fn ingress(&self) -> Option<Flow<'_>> {
         let Peer::Identity(subject) = self.destination else {
             return None;
         };
         let peer = self.source.map_or(Peer::Unknown, Peer::Identity);
         self.engine
             .is_endpoint(subject)
-            .then(|| self.ask(Direction::Ingress, subject, peer))
+            .then(|| self.question(Direction::Ingress, subject, peer))
     }
 
-    fn ask(&self, direction: Direction, subject: IdentityId, peer: Peer<'_>) -> Connection {
-        let flow = Flow {
+    fn question<'f>(&self, direction: Direction, subject: IdentityId, peer: Peer<'f>) -> Flow<'f> {
+        Flow {
             direction,
             subject,
             peer,
             protocol: self.protocol,
             port: self.port,
             authenticated: self.authenticated,
-        };
-        self.engine.connection_as(self.view, &flow)
+        }
     }
 }
 

@@ -145,6 +145,17 @@ impl Engine {
         self.identities.of(address.to_canonical())
     }
 
+    /// The name (`namespace/name`) of the endpoint with this address. Of several that share the address, as pods on the
+    /// network of their node do, the first one in the order of names.
+    pub fn endpoint_at(&self, address: IpAddr) -> Option<&str> {
+        self.identities.endpoint_at(address.to_canonical())
+    }
+
+    /// How many rules and endpoints the bundle has.
+    pub fn size(&self) -> (usize, usize) {
+        (self.rules.len(), self.identities.endpoint_count())
+    }
+
     /// The endpoint of this name (`namespace/name`).
     pub fn endpoint(&self, name: &str) -> Option<IdentityId> {
         self.identities.endpoint(name)

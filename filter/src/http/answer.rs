@@ -6,6 +6,7 @@ use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict};
 
 use crate::{
     authority,
+    case::Case,
     facts::{self, ConnectionDestination, ConnectionFacts},
     headers::Headers,
     host::Host,
@@ -48,6 +49,47 @@ impl Position {
     }
 }
 
+/// Where a request goes.
+pub(super) enum Target<'a> {
+    At(Destination<'a>, u16),
+    /// Wherever the load balancer sends it.
+    ChosenLater,
+}
+
+impl Question {
+    /// Where the request goes, or why that is not to be known.
+    pub(super) fn target(&self) -> Result<Target<'_>, Refusal> {
+        let port = self.facts.port;
+        let (address, port) = match (self.facts.destination, self.position) {
+            (ConnectionDestination::Address(address), _) => (address, port),
+            (ConnectionDestination::Upstream, Position::Upstream(address, chosen)) => (address, port.or(chosen)),
+            (ConnectionDestination::Upstream, Position::Downstream) => return Ok(Target::ChosenLater),
+            (ConnectionDestination::Authority, _) => {
+                let headers = self.headers.as_ref().ok_or(Refusal::NoHeaders)?;
+                let authority = headers.authority();
+                let parsed = authority.and_then(|text| authority::parse(text, port.unwrap_or_default()));
+                let (destination, port) = parsed.ok_or(Refusal::BadAuthority)?;
+                return Ok(Target::At(destination, port));
+            }
+        };
+        let port = port.ok_or(Refusal::UnknownDestination)?;
+        Ok(Target::At(Destination::Address(address), port))
+    }
+
+    /// What a verdict on the request is about.
+    pub(super) fn case<'a>(&'a self, policy: Option<&'a Policy>) -> Case<'a> {
+        Case {
+            facts: Some(&self.facts),
+            destination: match self.target() {
+                Ok(Target::At(destination, port)) => Some((destination, port)),
+                Ok(Target::ChosenLater) | Err(_) => None,
+            },
+            request: self.headers.as_ref(),
+            ..Case::request(policy)
+        }
+    }
+}
+
 /// What the policy says to a request.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
@@ -66,35 +108,13 @@ impl<T: Into<Outcome>> From<T> for Answer {
 
 /// What the policy says to the request.
 pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) -> Answer {
-    let Question {
-        facts,
-        headers,
-        position,
-    } = question;
-    let headers = headers.as_ref();
-    match (facts.destination, *position) {
-        (ConnectionDestination::Address(address), _) => match facts.port {
-            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
-            None => Refusal::UnknownDestination.into(),
-        },
-        (ConnectionDestination::Upstream, Position::Upstream(address, chosen)) => match facts.port.or(chosen) {
-            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
-            None => Refusal::UnknownDestination.into(),
-        },
-        (ConnectionDestination::Upstream, Position::Downstream) => match policy.source_problem(facts) {
+    match question.target() {
+        Err(refusal) => refusal.into(),
+        Ok(Target::At(destination, port)) => answer_at(host, policy, question, destination, port),
+        Ok(Target::ChosenLater) => match policy.source_problem(&question.facts) {
             Some(reason) => Verdict::refusal(reason).into(),
             None => Outcome::left_to_upstream().into(),
         },
-        (ConnectionDestination::Authority, _) => {
-            let Some(headers) = headers else {
-                return Refusal::NoHeaders.into();
-            };
-            let default = facts.port.unwrap_or_default();
-            match headers.authority().and_then(|text| authority::parse(text, default)) {
-                Some((destination, port)) => answer_at(host, policy, question, destination, port),
-                None => Refusal::BadAuthority.into(),
-            }
-        }
     }
 }
 

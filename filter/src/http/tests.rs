@@ -3,6 +3,7 @@ use crate::fake::{self, Mood, Plugin, Reply};
 use proptest::prelude::*;
 
 mod changes;
+mod explain;
 mod header_changes;
 mod paths;
 mod sni;
@@ -77,9 +78,11 @@ fn a_denial_is_answered() {
         status,
         details,
         body,
+        header,
         grpc_status,
     } = plugin.world.reply.borrow().clone().expect("a reply");
     assert_eq!((status, grpc_status, body), (403, 7, b"Access denied\r\n".to_vec()));
+    assert_eq!(header, None, "nobody asked for an explanation");
     assert!(
         details.starts_with("portcullis_denied[CiliumNetworkPolicy/empire/deathstar_spec"),
         "{details}"

@@ -19,5 +19,6 @@ mod outside;
 mod ports;
 mod requests;
 mod sides;
+mod telling;
 mod wire;
 mod world;
