@@ -43,15 +43,22 @@ impl<'a> Case<'a> {
     /// Writes what access logs show. Before the stream ends, or it is too late.
     pub(crate) fn show<H: Host>(&self, vm: &Vm<H>, outcome: &Outcome) {
         outcome.show(&vm.host);
+        if self.policy.is_some_and(Policy::has_audit) {
+            outcome.show_would(&vm.host);
+        }
         // Without a policy, nobody says whether there are logs of flows. A flow that cannot be written is missing.
         if self.policy.is_none_or(|policy| policy.settings.flow_log) {
             vm.shield(|| flow::log(vm, self, outcome));
         }
     }
 
-    /// Counts the verdict.
+    /// Counts the verdict, and the one that would be if that is another.
     pub(crate) fn count<H: Host>(&self, vm: &Vm<H>, outcome: &Outcome) {
         let scope = self.facts.map(|facts| facts.scope);
         vm.metrics.count_verdict(&vm.host, scope, self.layer, outcome);
+        let would = outcome.as_if_enforced();
+        if would.allows() != outcome.allows() {
+            vm.metrics.count_audit(&vm.host, scope, self.layer, would);
+        }
     }
 }

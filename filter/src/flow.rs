@@ -79,7 +79,8 @@ fn text(flow: &mut Json, key: &str, value: &str) {
 
 fn verdict(flow: &mut Json, outcome: &Outcome) {
     if outcome.allows() {
-        return text(flow, "verdict", "FORWARDED");
+        let word = if outcome.is_spared() { "AUDIT" } else { "FORWARDED" };
+        return text(flow, "verdict", word);
     }
     text(flow, "verdict", "DROPPED");
     let reason = match outcome.reason() {
@@ -222,6 +223,21 @@ fn own(flow: &mut Json, case: &Case<'_>, outcome: &Outcome) {
     }
     if let Some(policy) = case.policy {
         text(flow, "bundle", policy.engine.digest());
+        if policy.has_audit() {
+            would(flow, outcome.as_if_enforced());
+        }
+    }
+    flow.close('}');
+}
+
+/// What would be decided if audit were off.
+fn would(flow: &mut Json, outcome: &Outcome) {
+    flow.key("would").open('{');
+    text(flow, "verdict", outcome.decision());
+    text(flow, "reason", outcome.reason());
+    let rules = outcome.rules();
+    if !rules.is_empty() {
+        text(flow, "rule", &rules);
     }
     flow.close('}');
 }

@@ -16,7 +16,7 @@ use crate::{
     live::Open,
     metrics::Layer,
     policy::{Current, Plugin, Policy},
-    report::{HTTP_GUARD, Outcome, Refusal, Word, tell_guard},
+    report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD, Word, tell_guard},
     vm::Vm,
     who::show_destination,
 };
@@ -48,11 +48,16 @@ enum State {
     New,
     /// By the policy of this generation.
     Allowed {
-        question: Rc<Question>,
+        basis: Basis,
         generation: u64,
+        /// Whether access logs were told what would be decided if audit were off.
+        told_would: bool,
     },
     Refused,
 }
+
+/// What a request was judged by. Without a question it was refused, and a policy that only audits let it pass.
+type Basis = Result<Rc<Question>, Refusal>;
 
 impl<H: Host + 'static> HttpFilter<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
@@ -119,9 +124,14 @@ impl<H: Host> Request<H> {
         #[cfg(feature = "fault-injection")]
         fault::inject(&self.vm.host);
         let current = mem::take(&mut *self.current.borrow_mut());
-        let (policy, question) = match self.question(&current) {
-            Ok(asked) => asked,
-            Err(refusal) => return self.refuse(current.policy().ok().map(|policy| &**policy), None, &refusal.into()),
+        let policy = match current.policy() {
+            Ok(policy) => policy,
+            Err(refusal) => return self.refuse(None, None, &refusal.into()),
+        };
+        let question = match self.question(policy) {
+            Ok(question) => question,
+            Err(refusal) if policy.only_audits() => return self.allow(policy, Err(refusal), &policy.refusing(refusal)),
+            Err(refusal) => return self.refuse(Some(policy), None, &refusal.into()),
         };
         self.show_destination(policy, &question);
         let Answer { outcome, changes } = answer(&self.vm.host, policy, &question);
@@ -130,7 +140,7 @@ impl<H: Host> Request<H> {
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
-            self.allow(question, policy, &outcome)
+            self.allow(policy, Ok(Rc::new(question)), &outcome)
         } else {
             self.refuse(Some(policy), Some(&question), &outcome)
         }
@@ -138,16 +148,14 @@ impl<H: Host> Request<H> {
 
     /// The headers are fetched once, whether or not they matter now: a later policy may look at them, and the host will
     /// not have them any more.
-    fn question<'a>(&self, current: &'a Current) -> Result<(&'a Policy, Question), Refusal> {
+    fn question(&self, policy: &Policy) -> Result<Question, Refusal> {
         let host = &self.vm.host;
-        let policy = current.policy()?;
         let facts = ConnectionFacts::take_over(host, policy.fact_settings)?;
-        let question = Question {
+        Ok(Question {
             position: Position::of(host, &facts)?,
             headers: host.request_headers().ok().and_then(Headers::new),
             facts,
-        };
-        Ok((policy, question))
+        })
     }
 
     /// The connection shows it, unless it is the request that says so.
@@ -159,15 +167,26 @@ impl<H: Host> Request<H> {
         }
     }
 
-    fn allow(&self, question: Question, policy: &Policy, outcome: &Outcome) -> Action {
+    fn allow(&self, policy: &Policy, basis: Basis, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        let case = question.case(Some(policy));
+        let case = match &basis {
+            Ok(question) => question.case(Some(policy)),
+            Err(_) => Case::request(Some(policy)),
+        };
         case.show(&self.vm, outcome);
-        tell_guard(host, question.position.guard(), Word::Allow);
+        match &basis {
+            Ok(question) => tell_guard(host, question.position.guard(), Word::Allow),
+            // Nobody knows which of them it will meet.
+            Err(_) => [HTTP_GUARD, UPSTREAM_GUARD]
+                .iter()
+                .for_each(|guard| tell_guard(host, guard, Word::Allow)),
+        }
         case.count(&self.vm, outcome);
-        let generation = policy.generation;
-        let question = Rc::new(question);
-        self.state.replace(State::Allowed { question, generation });
+        self.state.replace(State::Allowed {
+            basis,
+            generation: policy.generation,
+            told_would: policy.has_audit(),
+        });
         if self.is_outdated() {
             // A policy is arriving, and the HTTP filters of Envoy are behind its network filters.
             let _ = host.tick_every(SOON_MILLISECONDS);
@@ -204,26 +223,33 @@ impl<H: Host> Request<H> {
 
     /// Asks the newest policy about a request that an earlier one allowed, and that is not over.
     fn decide_again(&self) -> Action {
-        let question = match &*self.state.borrow() {
-            State::Allowed { question, .. } => Rc::clone(question),
+        let (basis, told_would) = match &*self.state.borrow() {
+            State::Allowed { basis, told_would, .. } => (basis.clone(), *told_would),
             State::New | State::Refused => return Action::Pause,
         };
         let Some(policy) = self.plugin.as_ref().and_then(|plugin| plugin.latest()) else {
             return Action::Continue;
         };
-        let outcome = if policy.fact_settings == question.facts.settings {
-            answer(&self.vm.host, &policy, &question).outcome
-        } else {
-            Refusal::OutdatedConnectionFacts.into()
+        let host = &self.vm.host;
+        let outcome = match &basis {
+            Ok(question) if policy.fact_settings == question.facts.settings => answer(host, &policy, question).outcome,
+            Ok(_) => policy.refusing(Refusal::OutdatedConnectionFacts),
+            Err(refusal) => policy.refusing(*refusal),
         };
         if !outcome.allows() {
-            self.vm.metrics.count_revocation(&self.vm.host, Layer::L7);
+            self.vm.metrics.count_revocation(host, Layer::L7);
             if policy.settings.revocation == Revocation::Close {
-                return self.refuse(Some(&policy), Some(&question), &outcome);
+                if told_would {
+                    outcome.show_would(host);
+                }
+                return self.refuse(Some(&policy), basis.as_deref().ok(), &outcome);
             }
         }
-        let generation = policy.generation;
-        self.state.replace(State::Allowed { question, generation });
+        self.state.replace(State::Allowed {
+            basis,
+            generation: policy.generation,
+            told_would,
+        });
         Action::Continue
     }
 }

@@ -40,6 +40,8 @@ impl Layer {
 #[derive(Default)]
 pub(crate) struct Metrics {
     verdicts: RefCell<Policies>,
+    /// By whose policy was asked, layer and what would be decided.
+    audits: [Id; VERDICTS],
     /// By layer.
     revocations: [Id; 2],
     panics: Id,
@@ -71,29 +73,28 @@ impl Id {
 impl Metrics {
     /// Counts a verdict. The scope is `None` if it was not known whose policy to ask.
     pub(crate) fn count_verdict<H: Host>(&self, host: &H, scope: Option<Scope>, layer: Layer, outcome: &Outcome) {
-        let (direction, by_direction) = match scope {
-            None => ("unknown", 0),
-            Some(Scope::Ingress) => ("ingress", 4),
-            Some(Scope::Egress) => ("egress", 8),
-            Some(Scope::Both) => ("both", 12),
-        };
-        let by_layer = match layer {
-            Layer::L4 => 0,
-            Layer::L7 => 2,
-        };
-        let (verdict, by_verdict) = if outcome.allows() { ("allow", 0) } else { ("deny", 1) };
-        let layer = layer.as_str();
+        let kind = Kind { scope, layer, outcome };
         // No host calls back while it counts.
         let Ok(mut policies) = self.verdicts.try_borrow_mut() else {
             return;
         };
         let (policy, ids) = policies.of(outcome.decided_by());
-        if let Some(id) = ids.get(by_direction | by_layer | by_verdict) {
+        if let Some(id) = ids.get(kind.place()) {
             id.increment(host, || {
-                let before =
-                    format!("portcullis_requests_total.dir.{direction}.layer.{layer}.verdict.{verdict}.policy.");
-                before + &segment(policy)
+                kind.name("portcullis_requests_total", "verdict") + ".policy." + &segment(policy)
             });
+        }
+    }
+
+    /// Counts a verdict that would be another one if audit were off: this one.
+    pub(crate) fn count_audit<H: Host>(&self, host: &H, scope: Option<Scope>, layer: Layer, would: &Outcome) {
+        let kind = Kind {
+            scope,
+            layer,
+            outcome: would,
+        };
+        if let Some(id) = self.audits.get(kind.place()) {
+            id.increment(host, || kind.name("portcullis_audit_total", "would"));
         }
     }
 
@@ -139,6 +140,44 @@ impl Metrics {
                 let _ = host.record_metric(id, value);
             }
         }
+    }
+}
+
+/// What tells counters of verdicts apart, beside the policy.
+struct Kind<'a> {
+    /// `None` if it was not known whose policy to ask.
+    scope: Option<Scope>,
+    layer: Layer,
+    outcome: &'a Outcome,
+}
+
+impl Kind<'_> {
+    /// Which one it is of all [`VERDICTS`].
+    fn place(&self) -> usize {
+        let by_direction = match self.scope {
+            None => 0,
+            Some(Scope::Ingress) => 4,
+            Some(Scope::Egress) => 8,
+            Some(Scope::Both) => 12,
+        };
+        let by_layer = match self.layer {
+            Layer::L4 => 0,
+            Layer::L7 => 2,
+        };
+        by_direction | by_layer | usize::from(!self.outcome.allows())
+    }
+
+    /// `TOTAL.dir.ingress.layer.l4.VERDICT.allow`.
+    fn name(&self, total: &str, verdict: &str) -> String {
+        let direction = match self.scope {
+            None => "unknown",
+            Some(Scope::Ingress) => "ingress",
+            Some(Scope::Egress) => "egress",
+            Some(Scope::Both) => "both",
+        };
+        let layer = self.layer.as_str();
+        let word = if self.outcome.allows() { "allow" } else { "deny" };
+        [total, ".dir.", direction, ".layer.", layer, ".", verdict, ".", word].concat()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Outcomes, and how they become visible: filter state for the native guards and for access logs, reply details.
 
+mod audit;
+
 use std::borrow::Cow;
 
 use policy_core::{Decision, Direction, Reason, RuleRef, Verdict};
@@ -97,6 +99,8 @@ pub(crate) struct Outcome {
     rule: Option<RuleRef>,
     /// The rule that contradicts it, if that is why.
     conflicts_with: Option<RuleRef>,
+    /// What would be decided if audit were off, if that may be something else.
+    would: Option<Box<Outcome>>,
 }
 
 impl From<Verdict> for Outcome {
@@ -107,6 +111,7 @@ impl From<Verdict> for Outcome {
             reason: verdict.reason.as_str(),
             rule: verdict.rule,
             conflicts_with: verdict.conflicts_with,
+            would: None,
         }
     }
 }
@@ -119,6 +124,7 @@ impl From<Refusal> for Outcome {
             reason: refusal.as_str(),
             rule: None,
             conflicts_with: None,
+            would: None,
         }
     }
 }
@@ -140,6 +146,7 @@ impl Outcome {
             reason: "left-to-upstream",
             rule: None,
             conflicts_with: None,
+            would: None,
         }
     }
 
@@ -152,9 +159,14 @@ impl Outcome {
         Self { rule, ..self }
     }
 
-    /// Whether this is what a verdict says.
+    /// Whether this is what a verdict says, whatever would be decided if audit were off.
     pub(crate) fn is(&self, verdict: &Verdict) -> bool {
-        *self == Self::from(verdict.clone())
+        let would = self.would.clone();
+        *self
+            == Self {
+                would,
+                ..Self::from(verdict.clone())
+            }
     }
 
     /// The side whose policy decided, if one did.

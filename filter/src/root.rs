@@ -178,6 +178,10 @@ impl<H: Host + 'static> Root<H> {
             Level::Info,
             &format!("policy {digest} is in force, generation {generation}"),
         );
+        if policy.only_audits() {
+            let message = "all policies are in audit mode: nothing is denied";
+            self.vm.host.log(Level::Info, message);
+        }
         if let Some(conflict) = &policy.conflict {
             let (size, rules) = (conflict.size(), &conflict.rules);
             self.vm.host.log(

@@ -65,14 +65,19 @@ enum State {
         later: Later,
     },
     /// The requests on it are decided one by one.
-    LeftToHttp(Rc<ConnectionFacts>),
+    LeftToHttp(Basis),
     /// By the policy of this generation.
     Admitted {
-        facts: Rc<ConnectionFacts>,
+        basis: Basis,
         generation: u64,
+        /// Whether access logs were told what would be decided if audit were off.
+        told_would: bool,
     },
     Refused,
 }
+
+/// What a connection was judged by. Without facts it was refused, and a policy that only audits let it pass.
+type Basis = Result<Rc<ConnectionFacts>, Refusal>;
 
 impl<H: Host + 'static> NetworkFilter<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
@@ -135,15 +140,17 @@ impl<H: Host> Connection<H> {
         let state = self.state.borrow().clone();
         match state {
             State::Refused => Action::Pause,
-            State::LeftToHttp(facts) => self.shielded(|connection| connection.look_after(&facts)),
+            State::LeftToHttp(basis) => self.shielded(|connection| connection.look_after(&basis)),
             // A host that skips the first callback does not get around the policy.
             State::New => self.shielded(Self::decide),
             State::Waiting { facts, chain, later } => {
                 self.shielded(|connection| connection.decide_later((*facts).clone(), chain, later))
             }
-            State::Admitted { facts, generation } => {
-                self.shielded(|connection| connection.decide_again(&facts, generation))
-            }
+            State::Admitted {
+                basis,
+                generation,
+                told_would,
+            } => self.shielded(|connection| connection.decide_again(&basis, generation, told_would)),
         }
     }
 
@@ -158,21 +165,24 @@ impl<H: Host> Connection<H> {
 
     fn decide(&self) -> Action {
         let current = mem::take(&mut *self.current.borrow_mut());
-        let gathered = current.policy().and_then(|policy| {
-            Ok((
-                policy,
-                ConnectionFacts::gather(&self.vm.host, &policy.settings, policy.fact_settings)?,
-            ))
-        });
-        match gathered {
-            Err(refusal) => self.refuse(current.policy().ok().map(|policy| &**policy), None, &refusal.into()),
-            Ok((_, (facts, chain, later))) if later.matters() => {
+        let policy = match current.policy() {
+            Ok(policy) => policy,
+            Err(refusal) => return self.refuse(None, None, &refusal.into()),
+        };
+        let host = &self.vm.host;
+        match ConnectionFacts::gather(host, &policy.settings, policy.fact_settings) {
+            Err(refusal) => {
+                // What the listener does not say right is as if it did not say it.
+                let chain = Chain::of_listener(host).unwrap_or(Chain::Tcp);
+                self.turn_away(policy, None, chain, refusal)
+            }
+            Ok((facts, chain, later)) if later.matters() => {
                 let facts = Rc::new(facts);
                 self.state.replace(State::Waiting { facts, chain, later });
-                tell_guard(&self.vm.host, L4_GUARD, Word::Pending);
+                tell_guard(host, L4_GUARD, Word::Pending);
                 Action::Continue
             }
-            Ok((policy, (facts, chain, later))) => self.conclude(policy, facts, chain, later),
+            Ok((facts, chain, later)) => self.conclude(policy, facts, chain, later),
         }
     }
 
@@ -181,7 +191,7 @@ impl<H: Host> Connection<H> {
         match self.latest() {
             None => self.refuse(None, Some(&facts), &Refusal::NoPolicy.into()),
             Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(&policy), Some(&facts), &Refusal::OutdatedConnectionFacts.into())
+                self.turn_away(&policy, Some(&facts), chain, Refusal::OutdatedConnectionFacts)
             }
             Some(policy) => self.conclude(&policy, facts, chain, later),
         }
@@ -190,7 +200,7 @@ impl<H: Host> Connection<H> {
     fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
         let host = &self.vm.host;
         if let Err(refusal) = facts.complete(host, &policy.settings, later) {
-            return self.refuse(Some(policy), Some(&facts), &refusal.into());
+            return self.turn_away(policy, Some(&facts), chain, refusal);
         }
         show_peer(host, facts.claim.as_ref());
         show_source(host, policy, &facts);
@@ -199,47 +209,64 @@ impl<H: Host> Connection<H> {
         }
         match rule_on(host, policy, &facts, chain) {
             Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(policy), Some(&facts), &outcome),
-            ruling => self.admit(facts, policy, &ruling),
+            ruling => self.admit(policy, Ok(Rc::new(facts)), &ruling),
         }
     }
 
-    fn decide_again(&self, facts: &Rc<ConnectionFacts>, generation: u64) -> Action {
+    /// Refuses what cannot be judged. A policy that only audits lets it pass, but never as a question to the HTTP filter
+    /// with half of the facts: that could find nothing wrong.
+    fn turn_away(&self, policy: &Policy, facts: Option<&ConnectionFacts>, chain: Chain, refusal: Refusal) -> Action {
+        if policy.only_audits() {
+            self.admit(policy, Err(refusal), &Ruling::audited(chain, refusal.into()))
+        } else {
+            self.refuse(Some(policy), facts, &refusal.into())
+        }
+    }
+
+    fn decide_again(&self, basis: &Basis, generation: u64, told_would: bool) -> Action {
         let Some(policy) = self.latest().filter(|policy| policy.generation != generation) else {
             return Action::Continue;
         };
-        let ruling = if policy.fact_settings == facts.settings {
-            rule_on(&self.vm.host, &policy, facts, Chain::Tcp)
-        } else {
-            Ruling::Decided(Refusal::OutdatedConnectionFacts.into())
+        let host = &self.vm.host;
+        let ruling = match basis {
+            Ok(facts) if policy.fact_settings == facts.settings => rule_on(host, &policy, facts, Chain::Tcp),
+            Ok(_) => Ruling::Decided(policy.refusing(Refusal::OutdatedConnectionFacts)),
+            Err(refusal) => Ruling::Decided(policy.refusing(*refusal)),
         };
-        match ruling {
-            // Counted when it was opened; a connection has one verdict, unless it loses it.
-            Ruling::Decided(outcome) if outcome.allows() => {
-                Case::connection(Some(&policy), Some(facts)).show(&self.vm, &outcome);
+        let facts = basis.as_deref().ok();
+        // Only a chain for HTTP leaves connections to requests.
+        if let Ruling::Decided(outcome) = ruling {
+            let closes = policy.settings.revocation == Revocation::Close;
+            if told_would && (outcome.allows() || closes) {
+                outcome.show_would(host);
             }
-            Ruling::Decided(outcome) => {
-                self.vm.metrics.count_revocation(&self.vm.host, Layer::L4);
-                if policy.settings.revocation == Revocation::Close {
-                    return self.refuse(Some(&policy), Some(facts), &outcome);
+            if outcome.allows() {
+                // Counted when it was opened; a connection has one verdict, unless it loses it.
+                Case::connection(Some(&policy), facts).show(&self.vm, &outcome);
+            } else {
+                self.vm.metrics.count_revocation(host, Layer::L4);
+                if closes {
+                    return self.refuse(Some(&policy), facts, &outcome);
                 }
             }
-            // Only a chain for HTTP leaves connections to requests.
-            Ruling::LeftToHttp => {}
         }
         self.state.replace(State::Admitted {
-            facts: Rc::clone(facts),
+            basis: basis.clone(),
             generation: policy.generation,
+            told_would: told_would || policy.has_audit(),
         });
         Action::Continue
     }
 
     /// Requests are judged by the facts of their connection, so these must not be outdated.
-    fn look_after(&self, facts: &ConnectionFacts) -> Action {
-        match self.latest() {
-            Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(&policy), Some(facts), &Refusal::OutdatedConnectionFacts.into())
-            }
-            _ => Action::Continue,
+    fn look_after(&self, basis: &Basis) -> Action {
+        let Some(policy) = self.latest().filter(|policy| !policy.only_audits()) else {
+            return Action::Continue;
+        };
+        match basis {
+            Ok(facts) if policy.fact_settings == facts.settings => Action::Continue,
+            Ok(facts) => self.refuse(Some(&policy), Some(facts), &Refusal::OutdatedConnectionFacts.into()),
+            Err(refusal) => self.refuse(Some(&policy), None, &(*refusal).into()),
         }
     }
 
@@ -247,29 +274,30 @@ impl<H: Host> Connection<H> {
         self.plugin.as_ref().and_then(|plugin| plugin.latest())
     }
 
-    fn admit(&self, facts: ConnectionFacts, policy: &Policy, ruling: &Ruling) -> Action {
+    fn admit(&self, policy: &Policy, basis: Basis, ruling: &Ruling) -> Action {
         let host = &self.vm.host;
-        let facts = Rc::new(facts);
-        let case = Case::connection(Some(policy), Some(&facts));
-        let state = match ruling {
-            Ruling::LeftToHttp => {
-                facts.hand_over(host);
-                State::LeftToHttp(Rc::clone(&facts))
+        let facts = basis.clone().ok();
+        let case = Case::connection(Some(policy), facts.as_deref());
+        let (state, outcome) = match ruling {
+            Ruling::LeftToHttp(outcome) => {
+                if let Some(facts) = &facts {
+                    facts.hand_over(host);
+                }
+                (State::LeftToHttp(basis), outcome)
             }
             Ruling::Decided(outcome) => {
                 case.show(&self.vm, outcome);
-                State::Admitted {
-                    facts: Rc::clone(&facts),
+                let state = State::Admitted {
+                    basis,
                     generation: policy.generation,
-                }
+                    told_would: policy.has_audit(),
+                };
+                (state, outcome)
             }
         };
         self.state.replace(state);
         tell_guard(host, L4_GUARD, Word::Allow);
-        match ruling {
-            Ruling::LeftToHttp => case.count(&self.vm, &Outcome::left_to_http()),
-            Ruling::Decided(outcome) => case.count(&self.vm, outcome),
-        }
+        case.count(&self.vm, outcome);
         Action::Continue
     }
 

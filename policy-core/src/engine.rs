@@ -222,6 +222,8 @@ impl Engine {
 
     /// The rules that concern a subject in this view, gathered once.
     pub(crate) fn table_as(&self, view: View, subject: IdentityId) -> Rc<SubjectTable> {
+        // Or everything would be kept twice where the views are the same.
+        let view = if self.has_audit { view } else { View::Enforced };
         if let Ok(tables) = self.tables.try_borrow()
             && let Some(table) = tables.get(&(view, subject))
         {

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict};
+use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict, View};
 
 use crate::{
     authority,
@@ -106,11 +106,29 @@ impl<T: Into<Outcome>> From<T> for Answer {
     }
 }
 
-/// What the policy says to the request.
+/// What the policies in effect say to the request and, if some are in audit mode, what all of them would say.
 pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) -> Answer {
+    if !policy.has_audit() {
+        return answer_as(View::Enforced, host, policy, question);
+    }
+    let would = answer_as(View::Would, host, policy, question).outcome;
+    let Answer { outcome, changes } = match policy.only_audits() {
+        true => Outcome::audited().into(),
+        false => answer_as(View::Enforced, host, policy, question),
+    };
+    Answer {
+        outcome: outcome.with_would(would),
+        changes,
+    }
+}
+
+fn answer_as<H: Host>(view: View, host: &H, policy: &Policy, question: &Question) -> Answer {
     match question.target() {
         Err(refusal) => refusal.into(),
-        Ok(Target::At(destination, port)) => answer_at(host, policy, question, destination, port),
+        Ok(Target::At(destination, port)) => {
+            let asked = policy.admit(view, &question.facts.to(destination, port), question.facts.scope);
+            answer_of(&asked, host, policy, question.headers.as_ref())
+        }
         Ok(Target::ChosenLater) => match policy.source_problem(&question.facts) {
             Some(reason) => Verdict::refusal(reason).into(),
             None => Outcome::left_to_upstream().into(),
@@ -118,22 +136,14 @@ pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) ->
     }
 }
 
-fn answer_at<H: Host>(
-    host: &H,
-    policy: &Policy,
-    question: &Question,
-    destination: Destination<'_>,
-    port: u16,
-) -> Answer {
-    let Question { facts, headers, .. } = question;
-    let asked = policy.admit(&facts.to(destination, port), facts.scope);
-    let server_name = server_name(host, &asked);
+fn answer_of<H: Host>(asked: &Asked, host: &H, policy: &Policy, headers: Option<&Headers>) -> Answer {
+    let server_name = server_name(host, asked);
     if !asked.inspects_http() && !asked.changes_headers() {
         // The same for every request, so it may as well be one without anything.
         return asked.request(server_name.as_deref(), &HttpRequest::default()).into();
     }
     match headers {
-        Some(headers) => judge(&asked, server_name.as_deref(), headers, policy.settings.readings),
+        Some(headers) => judge(asked, server_name.as_deref(), headers, policy.settings.readings),
         None => Refusal::NoHeaders.into(),
     }
 }

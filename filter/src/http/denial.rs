@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use policy_core::{Carried, Explanation, HttpRequest, NearMiss};
+use policy_core::{Carried, Explanation, HttpRequest, NearMiss, View};
 
 use super::{
     Headers, Host, Policy,
@@ -80,7 +80,7 @@ fn explain<H: Host>(host: &H, policy: &Policy, question: &Question, outcome: &Ou
     };
     let facts = question.facts.to(destination, port);
     let scope = question.facts.scope;
-    let name = server_name(host, &policy.admit(&facts, scope));
+    let name = server_name(host, &policy.admit(View::Enforced, &facts, scope));
     let nothing = HttpRequest::default();
     let carried = question
         .headers

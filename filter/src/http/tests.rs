@@ -2,6 +2,7 @@ use super::*;
 use crate::fake::{self, Mood, Plugin, Reply};
 use proptest::prelude::*;
 
+mod audit;
 mod changes;
 mod explain;
 mod header_changes;
