@@ -1,6 +1,7 @@
 //! The network filter: decides on connections, and tells the HTTP filter who is on the other side.
 
 mod ruling;
+mod state;
 
 use core::{
     cell::{Cell, RefCell},
@@ -20,7 +21,10 @@ use crate::{
     vm::Vm,
     who::{show_destination, show_source},
 };
+pub(crate) use state::Data;
+
 use ruling::{Ruling, rule_on};
+use state::{Basis, State};
 
 /// When to close what cannot be closed at once.
 const SOON_MILLISECONDS: u32 = 10;
@@ -44,40 +48,6 @@ struct Connection<H> {
     /// Whether to close the connection is for the next tick to do.
     closes_later: Cell<bool>,
 }
-
-/// Where bytes come from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Data {
-    Downstream,
-    Upstream,
-    /// The last ones. A connection that is closed while it is told of them is deleted at once, and told of more
-    /// afterwards, which the SDK takes for the end of the VM.
-    EndOfUpstream,
-}
-
-#[derive(Clone)]
-enum State {
-    New,
-    /// More will be known with the first bytes. Until then no guard hears the word that lets pass.
-    Waiting {
-        facts: Rc<ConnectionFacts>,
-        chain: Chain,
-        later: Later,
-    },
-    /// The requests on it are decided one by one.
-    LeftToHttp(Basis),
-    /// By the policy of this generation.
-    Admitted {
-        basis: Basis,
-        generation: u64,
-        /// Whether access logs were told what would be decided if audit were off.
-        told_would: bool,
-    },
-    Refused,
-}
-
-/// What a connection was judged by. Without facts it was refused, and a policy that only audits let it pass.
-type Basis = Result<Rc<ConnectionFacts>, Refusal>;
 
 impl<H: Host + 'static> NetworkFilter<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {

@@ -1,10 +1,11 @@
 //! Audit mode, in every command that asks for verdicts.
 
-use std::fs;
+use std::{fs, io::Write as _};
 
 use insta::assert_snapshot;
 use policy_core::{Bundle, bundle::Mode};
 use serde_json::{Value, json};
+use wasm_host::artefact;
 
 use crate::run::{Output, portcullis, portcullis_with, testdata};
 
@@ -127,6 +128,48 @@ fn trace_tells_both_verdicts() {
         "json",
     ]);
     assert!(!plain.stdout.contains("would"), "without audit there is one verdict");
+}
+
+#[test]
+fn the_plugin_says_the_same() {
+    if let Err(error) = artefact::locate() {
+        // Not `eprintln!`, which is swallowed when the test passes.
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: audit mode in the plugin: {error:#}");
+        return;
+    }
+    let suite = ["test", "audit/suite.yaml", "--engine", "wasm"];
+    for more in [&[][..], &["--audit", "-o", "json"]] {
+        let output = portcullis(&[&suite[..], more].concat());
+        let all_audited = !more.is_empty();
+        // One of the cases expects a denial.
+        assert_eq!(
+            (output.status, output.stderr.as_str()),
+            (i32::from(all_audited), ""),
+            "{}",
+            output.stdout
+        );
+    }
+    let mut told = Vec::new();
+    for engine in ["native", "wasm"] {
+        let requests = [
+            trace(
+                "ops/mon",
+                "shop/web",
+                "8080",
+                &["--http", "GET /admin", "--engine", engine],
+            ),
+            trace("ops/mon", "shop/web", "8080", &["--engine", engine]),
+            trace("1.1.1.1", "8.8.8.8", "80", &["--audit", "--engine", engine]),
+            trace(
+                "ops/mon",
+                "shop/web",
+                "8080",
+                &["--audit", "--sni", "", "--engine", engine],
+            ),
+        ];
+        told.push(requests.map(|output| (output.status, output.stdout, output.stderr)));
+    }
+    assert_eq!(told[0], told[1]);
 }
 
 #[test]

@@ -35,7 +35,8 @@ enum LogFormat {
     TextFormatSource(FlowFormat),
 }
 
-/// What both kinds of line say. `verdict` is the plugin's; `flags` and `closed` tell when something else ended it.
+/// What both kinds of line say. `verdict` is the plugin's, and `would` what it would be without audit mode, if a policy
+/// is in it; `flags` and `closed` tell when something else ended it.
 const COMMON: &[(&str, &str)] = &[
     ("time", "%START_TIME%"),
     ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
@@ -50,6 +51,9 @@ const COMMON: &[(&str, &str)] = &[
     ("verdict", "%FILTER_STATE(wasm.portcullis_verdict:PLAIN)%"),
     ("reason", "%FILTER_STATE(wasm.portcullis_reason:PLAIN)%"),
     ("rule", "%FILTER_STATE(wasm.portcullis_rule:PLAIN)%"),
+    ("would", "%FILTER_STATE(wasm.portcullis_would:PLAIN)%"),
+    ("would_reason", "%FILTER_STATE(wasm.portcullis_would_reason:PLAIN)%"),
+    ("would_rule", "%FILTER_STATE(wasm.portcullis_would_rule:PLAIN)%"),
     ("flags", "%RESPONSE_FLAGS%"),
     ("duration_ms", "%DURATION%"),
 ];
