@@ -73,6 +73,7 @@ pub(crate) fn log<H: Host>(vm: &Vm<H>, case: &Case<'_>, outcome: &Outcome) {
     let _ = vm.host.set_state(FLOW, flow.finish().as_bytes());
 }
 
+#[inline(never)]
 fn text(flow: &mut Json, key: &str, value: &str) {
     flow.key(key).text(value.as_bytes(), MAX_TEXT);
 }

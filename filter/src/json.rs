@@ -3,6 +3,8 @@
 use core::fmt::Display;
 
 /// An object that is being written. Whoever writes it opens and closes what is inside.
+///
+/// What is called in many places is not inlined: the plugin is to be small.
 pub(crate) struct Json(String);
 
 /// What is written behind a text that was cut off.
@@ -21,6 +23,7 @@ impl Json {
     }
 
     /// The key of what comes next, a plain word.
+    #[inline(never)]
     pub(crate) fn key(&mut self, key: &str) -> &mut Self {
         self.separate();
         self.0.extend(["\"", key, "\":"]);
@@ -46,6 +49,7 @@ impl Json {
 
     /// A string of so many bytes at most; more are cut off, and `...` takes their place. What is not UTF-8 becomes
     /// U+FFFD.
+    #[inline(never)]
     pub(crate) fn text(&mut self, text: &[u8], most: usize) {
         self.separate();
         self.0.push('"');
@@ -54,6 +58,7 @@ impl Json {
     }
 
     /// A string of what is displayed, as [`text`](Self::text).
+    #[inline(never)]
     pub(crate) fn show(&mut self, value: &dyn Display, most: usize) {
         self.text(value.to_string().as_bytes(), most);
     }
@@ -88,7 +93,7 @@ impl Json {
 
     /// A comma, unless there is nothing before it.
     fn separate(&mut self) {
-        if !self.0.ends_with(['{', '[', ':']) {
+        if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[' | b':')) {
             self.0.push(',');
         }
     }

@@ -70,7 +70,7 @@ fn is_grpc(headers: &Headers) -> bool {
     let suffix = headers
         .first(b"content-type")
         .and_then(|value| value.strip_prefix(b"application/grpc"));
-    suffix.is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+' | b';')))
+    suffix.is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+')))
 }
 
 /// What led to this outcome. `None` if it was the plugin that refused, or if an earlier policy speaks for the endpoint.
