@@ -113,6 +113,9 @@ pub(crate) struct CompileArgs {
     /// Keep only what concerns this workload, as `namespace/pod`: the bundle of its sidecar.
     #[arg(long = "for", value_name = "NS/POD")]
     pub(crate) workload: Option<String>,
+    /// Put all policies in audit mode: nothing is denied, and what would be is told.
+    #[arg(long)]
+    pub(crate) audit: bool,
     /// Where to write; standard output without it, or with `-`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -171,6 +174,9 @@ pub(crate) struct TraceArgs {
     /// The peer has not proven who it is. Without this it counts as authenticated.
     #[arg(long)]
     pub(crate) unauthenticated: bool,
+    /// Put all policies in audit mode: nothing is denied, and what would be is told.
+    #[arg(long)]
+    pub(crate) audit: bool,
     /// Who decides; the explanation is always that of the native engine.
     #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
     pub(crate) engine: EngineChoice,

@@ -16,7 +16,8 @@ use crate::{
 
 /// Writes the bundle, or nothing if an object is invalid.
 pub(crate) fn run(args: &CompileArgs, color: Color) -> Result<Outcome> {
-    let compiled = policy::compile(&args.input, &[], args.workload.as_deref())?;
+    let mut compiled = policy::compile(&args.input, &[], args.workload.as_deref())?;
+    compiled.bundle.options.audit = args.audit;
     eprint!("{}", render(&compiled.diagnostics, Style::new(color, Stream::Error)));
     if compiled.has_errors() {
         return Ok(Outcome::No);
@@ -62,8 +63,19 @@ fn describe(bundle: &Bundle) -> String {
         ("name", "names", bundle.names.len()),
     ];
     let counts = counts.map(|(one, many, count)| format!("{count} {}", if count == 1 { one } else { many }));
+    let audited = bundle
+        .policies
+        .iter()
+        .filter(|policy| !policy.mode.is_enforce())
+        .count();
+    let audit = match (bundle.options.audit, audited) {
+        (true, _) => "; all policies in audit mode".to_owned(),
+        (false, 0) => String::new(),
+        (false, 1) => "; 1 policy in audit mode".to_owned(),
+        (false, count) => format!("; {count} policies in audit mode"),
+    };
     format!(
-        "{}: {}",
+        "{}: {}{audit}",
         bundle.digest.as_deref().unwrap_or_default(),
         counts.join(", ")
     )

@@ -12,6 +12,7 @@ use crate::{
     Outcome,
     args::{Color, DiffArgs, Format},
     output::{Stream, Style, print, print_json},
+    policy,
     reach::Space,
 };
 pub(crate) use compare::Change;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &DiffArgs, color: Color) -> Result<Outcome> {
     ) else {
         return Ok(Outcome::No);
     };
+    let [old, new] = [old, new].map(|bundle| policy::in_effect(bundle, args.audit_as_enforced));
     let space = Space::new(vec![old.clone(), new.clone()])?;
     let differences = compare::differences(&space);
     let undecided = undecided::rules(&old, &new, &space, &differences);

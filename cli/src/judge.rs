@@ -1,5 +1,6 @@
 //! The question to an engine and its answer, the same for every engine.
 
+mod both;
 mod carried;
 mod native;
 #[cfg(feature = "wasm")]
@@ -11,6 +12,7 @@ use anyhow::Result;
 use policy_core::{Bundle, Decision, Direction, Layer, Protocol, Reason, RuleRef, Verdict, bundle::Authentication};
 use serde::{Serialize, Serializer};
 
+pub(crate) use both::BothSides;
 pub(crate) use carried::{Content, Handshake, KafkaMessage, Message};
 pub(crate) use native::{Native, engine};
 
@@ -78,6 +80,9 @@ pub(crate) struct Answer {
     /// The authentication mode that applies, if any rule asks for one.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "authentication")]
     pub(crate) auth: Option<Authentication>,
+    /// What all policies say as if audit were off. Absent if no policy is in audit mode: it would be the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would: Option<Box<Answer>>,
 }
 
 impl Answer {
@@ -95,20 +100,41 @@ impl Answer {
             rule: None,
             conflicts_with: None,
             auth: None,
+            would: None,
         }
     }
 
-    /// The answer when the side that is asked has no policy of ours: it is outside, or in another cluster.
-    pub(crate) fn unknown_subject() -> Self {
-        Verdict::refusal(Reason::UnknownSubject).into()
+    /// What a policy set says in both views; the second is there if they may differ.
+    pub(crate) fn new(enforced: Verdict, would: Option<Verdict>) -> Self {
+        Self {
+            would: would.map(|would| Box::new(would.into())),
+            ..enforced.into()
+        }
+    }
+
+    /// The answer when the side that is asked has none of the policies of this bundle: it is outside, or in another
+    /// cluster.
+    pub(crate) fn unknown_subject(bundle: &Bundle) -> Self {
+        let refusal = Verdict::refusal(Reason::UnknownSubject);
+        let enforced = match bundle.options.audit {
+            true => Verdict::audited(),
+            false => refusal.clone(),
+        };
+        Self::new(enforced, bundle.has_audit().then_some(refusal))
     }
 
     pub(crate) fn allows(&self) -> bool {
         self.verdict == Decision::Allow
     }
 
+    /// What would be the answer if audit were off.
+    pub(crate) fn as_if_enforced(&self) -> &Self {
+        self.would.as_deref().unwrap_or(self)
+    }
+
+    /// Whether the side that was asked has no policy of ours.
     pub(crate) fn is_unknown_subject(&self) -> bool {
-        self.reason == Reason::UnknownSubject.as_str()
+        self.as_if_enforced().reason == Reason::UnknownSubject.as_str()
     }
 }
 
@@ -133,64 +159,7 @@ impl From<Verdict> for Answer {
             rule: rule.map(text),
             conflicts_with: conflicts_with.map(text),
             auth: authentication,
-        }
-    }
-}
-
-/// The answers of both sides, and what follows from them.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct BothSides {
-    #[serde(flatten)]
-    pub(crate) combined: Answer,
-    /// Absent if the source was not asked, or has no policy of ours.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) egress: Option<Answer>,
-    /// Absent if the destination was not asked, or has no policy of ours.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ingress: Option<Answer>,
-}
-
-impl BothSides {
-    /// The first side that refuses decides, the source before the destination. If none refuses, the one that looked
-    /// deepest speaks for both, and the stricter authentication mode applies. If nobody is there to ask, the flow is
-    /// refused.
-    pub(crate) fn combine(egress: Option<Answer>, ingress: Option<Answer>) -> Self {
-        let (egress, ingress) = match (egress, ingress) {
-            (Some(nobody), Some(answer)) if nobody.is_unknown_subject() => (None, Some(answer)),
-            (Some(answer), Some(nobody)) if nobody.is_unknown_subject() => (Some(answer), None),
-            asked => asked,
-        };
-        let sides: Vec<&Answer> = egress.iter().chain(&ingress).collect();
-        let refusing = sides.iter().find(|answer| !answer.allows());
-        // Of two equally deep answers the first: `max_by_key` would take the last.
-        let deepest = || {
-            sides
-                .iter()
-                .rev()
-                .max_by_key(|answer| (answer.layer == Some(Layer::L7), answer.rule.is_some()))
-        };
-        let combined = match (refusing, deepest()) {
-            (Some(refusal), _) => (*refusal).clone(),
-            (None, Some(deepest)) => Answer {
-                proxied: sides.iter().any(|answer| answer.proxied),
-                auth: sides.iter().filter_map(|answer| answer.auth).max(),
-                ..(*deepest).clone()
-            },
-            (None, None) => Answer::unknown_subject(),
-        };
-        Self {
-            combined,
-            egress,
-            ingress,
-        }
-    }
-
-    /// The answer to a flow that is not supported: nobody was asked.
-    pub(crate) fn unsupported() -> Self {
-        Self {
-            combined: Answer::unsupported(),
-            egress: None,
-            ingress: None,
+            would: None,
         }
     }
 }
@@ -208,91 +177,4 @@ fn layer<S: Serializer>(layer: &Option<Layer>, serializer: S) -> Result<S::Ok, S
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn authentication<S: Serializer>(mode: &Option<Authentication>, serializer: S) -> Result<S::Ok, S::Error> {
     mode.map(Authentication::as_str).serialize(serializer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(verdict: Decision, layer: Layer, rule: Option<&str>) -> Answer {
-        let reason = Cow::Borrowed("reason");
-        Answer {
-            verdict,
-            layer: Some(layer),
-            proxied: layer == Layer::L7,
-            reason,
-            rule: rule.map(Into::into),
-            conflicts_with: None,
-            auth: None,
-        }
-    }
-
-    #[test]
-    fn the_first_refusal_or_the_deepest_allow_speaks() {
-        let nobody = || Some(Answer::unknown_subject());
-        let plain = || Some(answer(Decision::Allow, Layer::L4, None));
-        let rule = |name| Some(answer(Decision::Allow, Layer::L4, Some(name)));
-        let request = |name| Some(answer(Decision::Allow, Layer::L7, Some(name)));
-        let deny = |name| Some(answer(Decision::Deny, Layer::L4, Some(name)));
-        for (egress, ingress, rule, allows, proxied, why) in [
-            (plain(), plain(), None, true, false, "no rule on either side"),
-            (plain(), rule("i"), Some("i"), true, false, "a rule is deeper than none"),
-            (rule("e"), rule("i"), Some("e"), true, false, "of two equal the source"),
-            (
-                rule("e"),
-                request("i"),
-                Some("i"),
-                true,
-                true,
-                "a request is deeper than a connection",
-            ),
-            (request("e"), rule("i"), Some("e"), true, true, "on either side"),
-            (request("e"), deny("i"), Some("i"), false, false, "a refusal decides"),
-            (
-                deny("e"),
-                deny("i"),
-                Some("e"),
-                false,
-                false,
-                "the source refuses first",
-            ),
-            (
-                nobody(),
-                rule("i"),
-                Some("i"),
-                true,
-                false,
-                "an outside source has no say",
-            ),
-            (
-                rule("e"),
-                nobody(),
-                Some("e"),
-                true,
-                false,
-                "nor an outside destination",
-            ),
-            (nobody(), nobody(), None, false, false, "but somebody must have"),
-            (None, None, None, false, false, "or be asked"),
-        ] {
-            let both = BothSides::combine(egress, ingress);
-            let got = (
-                both.combined.rule.as_deref(),
-                both.combined.allows(),
-                both.combined.proxied,
-            );
-            assert_eq!(got, (rule, allows, proxied), "{why}");
-        }
-    }
-
-    #[test]
-    fn the_words_of_an_answer() {
-        let both = BothSides::combine(Some(answer(Decision::Conflict, Layer::L7, Some("rule"))), None);
-        let json = serde_json::to_string(&both).expect("JSON");
-        let side = r#""verdict":"conflict","layer":"l7","proxied":true,"reason":"reason","rule":"rule""#;
-        assert_eq!(json, format!(r#"{{{side},"egress":{{{side}}}}}"#));
-        let unsupported = serde_json::to_string(&BothSides::unsupported()).expect("JSON");
-        let want = r#"{"verdict":"deny","layer":null,"proxied":false,"reason":"unsupported","rule":null}"#;
-        assert_eq!(unsupported, want);
-    }
 }

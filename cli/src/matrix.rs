@@ -26,7 +26,8 @@ pub(crate) fn run(args: &MatrixArgs, color: Color) -> Result<Outcome> {
     if compiled.has_errors() {
         return Ok(Outcome::No);
     }
-    let mut space = Space::new(vec![compiled.bundle])?;
+    let bundle = policy::in_effect(compiled.bundle, args.audit_as_enforced);
+    let mut space = Space::new(vec![bundle])?;
     if space.parties.iter().all(|party| !party.is_workload()) {
         bail!("there is no workload among the objects: a matrix needs pods");
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::{Result, bail};
 use policy_compiler::{CompileOptions, Compiled, Input, Validation};
+use policy_core::Bundle;
 use serde_json::Value;
 
 use crate::{
@@ -53,4 +54,12 @@ pub(crate) fn compile(args: &InputArgs, more: &[Value], workload: Option<&str>) 
         ..CompileOptions::default()
     };
     Ok(policy_compiler::compile(&input, &options))
+}
+
+/// The policies that a command about effects looks at: those that have one, or all of them as if audit were off.
+pub(crate) fn in_effect(bundle: Bundle, audit_as_enforced: bool) -> Bundle {
+    match audit_as_enforced {
+        true => bundle.without_audit(),
+        false => bundle.only_enforced(),
+    }
 }

@@ -58,7 +58,10 @@ pub(crate) fn run(args: &TestArgs, color: Color) -> Result<Outcome> {
 
 /// One run. `files` gets every file that it depends on, also if it fails.
 fn once(args: &TestArgs, color: Color, files: &mut Vec<PathBuf>) -> Result<Outcome> {
-    let suites = read_all(&args.suites, color, files)?;
+    let mut suites = read_all(&args.suites, color, files)?;
+    if args.audit {
+        suites.iter_mut().for_each(|suite| suite.scene.options.audit = true);
+    }
     let worlds = World::build_all(&suites).map_err(|errors| wrong(&errors, color))?;
     let work = work::run(&suites, &worlds, args.engine, args.jobs)?;
     if let Some(note) = natively(work.asked_natively) {

@@ -24,7 +24,8 @@ pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
     let mut pods = Vec::new();
     let from = as_pod(&args.from, "from", &mut pods);
     let to = as_pod(&args.to, "to", &mut pods);
-    let compiled = policy::compile(&args.input, &pods, None)?;
+    let mut compiled = policy::compile(&args.input, &pods, None)?;
+    compiled.bundle.options.audit = args.audit;
     eprint!("{}", render(&compiled.diagnostics, Style::new(color, Stream::Error)));
     if compiled.has_errors() {
         return Ok(Outcome::No);

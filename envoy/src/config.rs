@@ -12,6 +12,7 @@ mod check;
 mod cluster;
 mod dns;
 mod example;
+mod flow_log;
 mod guard;
 mod http;
 mod identity;
@@ -20,6 +21,7 @@ pub(crate) mod plugin;
 mod range;
 mod rbac;
 mod routes;
+mod stats;
 mod tcp;
 mod tls;
 mod version;
@@ -56,6 +58,9 @@ pub struct Node {
     pub state_dir: PathBuf,
     /// The file that gets one JSON line for each connection and each request.
     pub access_log: PathBuf,
+    /// The file that gets one line in Hubble's form for each verdict, if the plugin's configuration says `flowLog`;
+    /// `None` means that there is none, whatever the plugin writes.
+    pub flow_log: Option<PathBuf>,
     /// The DNS server for names that Envoy itself resolves; `None` means the resolvers of the system.
     pub dns_resolver: Option<SocketAddr>,
     /// Where no name may lead that Envoy itself resolves: this machine, and the pods, services and nodes of the

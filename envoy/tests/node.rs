@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::module::Module;
+use common::module::{COUNTERS, Module};
 use common::{NAME, TIMEOUT, World, envoy, envoy_from, envoy_that_guards_names};
 use envoy_e2e::config::EnvoyVersion;
 use envoy_e2e::run::EnvoyProcess;
@@ -179,11 +179,23 @@ fn the_labels_in_the_names_of_counters_become_labels() {
         return;
     };
     world.probe("echo", b"");
-    let name = "wasmcustom.portcullis_requests_total.dir.both.layer.l4.verdict.allow";
-    envoy.admin().wait_for_stat(name, |value| value == 1, TIMEOUT).unwrap();
+    let name = format!("wasmcustom.{}", COUNTERS[0]);
+    envoy.admin().wait_for_stat(&name, |value| value == 1, TIMEOUT).unwrap();
     let page = envoy.admin().get("/stats/prometheus").unwrap();
-    let line = r#"portcullis_requests_total{direction="both",layer="l4",verdict="allow"} 1"#;
-    assert!(page.lines().any(|found| found == line), "{page}");
+    let ours: Vec<_> = page.lines().filter(|line| line.starts_with("portcullis_")).collect();
+    // Names of policies have dots, and may look like other labels.
+    let policy = "CiliumNetworkPolicy/a.b/c-1.verdict.deny";
+    let labels = [
+        format!(r#"requests_total{{direction="both",layer="l4",verdict="allow",policy="{policy}"}} 1"#),
+        r#"requests_total{direction="unknown",layer="l7",verdict="deny",policy="default-deny"} 1"#.into(),
+        r#"audit_total{direction="ingress",layer="l7",would="deny"} 1"#.into(),
+        r#"revoked_total{layer="l4"} 1"#.into(),
+        "panics_total{} 1".into(),
+    ];
+    for line in labels {
+        let line = format!("portcullis_{line}");
+        assert!(ours.contains(&line.as_str()), "{line} in {ours:#?}");
+    }
 }
 
 #[test]

@@ -102,6 +102,7 @@ fn every_kind_of_node_is_valid() {
             };
         }),
         ("one range", |node| node.cluster_ranges.truncate(1)),
+        ("a flow log", |node| node.flow_log = Some("flow.log".into())),
         ("a sidecar", |node| *node = Node::sidecar_example()),
         ("a gateway", |node| *node = Node::gateway_example()),
         ("a sidecar that binds any address", |node| {

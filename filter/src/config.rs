@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod schema;
 mod settings;
+mod telemetry;
 
 use policy_core::{
     Bundle,
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) use settings::{
     CertificateSetting, DestinationSetting, DirectionSetting, IdentitySettings, Revocation, Settings, WorkloadSetting,
 };
+pub(crate) use telemetry::{ExplainDenials, ExplainSettings};
 
 #[cfg(test)]
 pub(crate) use settings::NodeMetadata;
@@ -55,6 +57,11 @@ pub(crate) struct Configuration<'a> {
     ambiguous_paths: Option<Vec<Reading>>,
     #[serde(default)]
     revocation: Revocation,
+    /// Whether every verdict is written as a flow for access logs.
+    #[serde(default)]
+    flow_log: bool,
+    #[serde(default)]
+    explain: ExplainSettings,
     /// The policy, as it was compiled. Read by the core: its digest is over these very bytes.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
@@ -77,6 +84,8 @@ impl Configuration<'_> {
             identity,
             ambiguous_paths,
             revocation,
+            flow_log,
+            explain,
             bundle,
         } = json::from_slice(bytes).map_err(|error| error.to_string())?;
         if version != VERSION {
@@ -102,6 +111,8 @@ impl Configuration<'_> {
             identity,
             readings: ambiguous_paths.map(Readings::from_iter).unwrap_or_default(),
             revocation,
+            flow_log,
+            explain,
         };
         Ok((settings, bundle))
     }
@@ -130,6 +141,10 @@ mod tests {
                 .into_iter()
                 .collect(),
             revocation: Revocation::Close,
+            flow_log: false,
+            explain: ExplainSettings {
+                denials: ExplainDenials::None,
+            },
         };
         assert_eq!(settings, want);
     }

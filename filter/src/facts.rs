@@ -42,6 +42,8 @@ pub(crate) struct ConnectionFacts {
     pub(crate) scope: Scope,
     /// The peer that opened the connection; `None` if the host says that it has none.
     pub(crate) source: Option<IpAddr>,
+    /// For logs only.
+    pub(crate) source_port: Option<u16>,
     pub(crate) destination: ConnectionDestination,
     /// The workload that the proxy serves, if it serves but one.
     pub(crate) workload: Option<LocalWorkload>,
@@ -111,7 +113,7 @@ impl ConnectionFacts {
             (text == b"network").then_some(true)
         })?;
         let certificate = word(host, metadata!("certificate"), CertificateSetting::from_bytes)?;
-        let source = address(host, SOURCE)?.map(|(address, _)| address);
+        let (source, source_port) = address(host, SOURCE)?.unzip();
         let (destination, port) = match destination {
             DestinationSetting::Authority => (ConnectionDestination::Authority, Some(port.unwrap_or(HTTP_PORT))),
             DestinationSetting::Upstream => (ConnectionDestination::Upstream, port),
@@ -129,6 +131,7 @@ impl ConnectionFacts {
             settings: id,
             scope,
             source,
+            source_port: source_port.flatten(),
             destination,
             workload: local_workload(host, settings)?,
             transport: transport.unwrap_or(Protocol::Tcp),
@@ -165,6 +168,14 @@ impl ConnectionFacts {
             protocol: self.transport,
             port,
             authenticated: self.authenticated,
+        }
+    }
+
+    /// Where it goes, if the connection tells.
+    pub(crate) fn address_and_port(&self) -> Option<(Destination<'_>, u16)> {
+        match self.destination {
+            ConnectionDestination::Address(address) => Some((Destination::Address(address), self.port?)),
+            ConnectionDestination::Authority | ConnectionDestination::Upstream => None,
         }
     }
 

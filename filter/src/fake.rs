@@ -11,7 +11,7 @@ use crate::{
     host::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
 };
 pub(crate) use plugin::{Plugin, ROOT};
-pub(crate) use policies::{anybody, configuration, ingress, with_policies, without_policies};
+pub(crate) use policies::{all_audited, anybody, audited, configuration, ingress, with_policies, without_policies};
 
 /// Status of a host that does not do what it is asked.
 const INTERNAL_FAILURE: HostError = HostError(10);
@@ -22,6 +22,7 @@ pub(crate) struct Reply {
     pub(crate) status: u32,
     pub(crate) details: String,
     pub(crate) body: Vec<u8>,
+    pub(crate) header: Option<(String, String)>,
     pub(crate) grpc_status: i32,
 }
 
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) reply: RefCell<Option<Reply>>,
     pub(crate) closed: RefCell<Vec<Stream>>,
     pub(crate) logs: RefCell<Vec<(Level, String)>>,
+    /// The time in nanoseconds; 0 if the host does not tell it.
+    pub(crate) time: Cell<u64>,
     /// How often the host calls back; 0 is never.
     pub(crate) tick: Cell<u32>,
     /// Whether the host cannot call back.
@@ -161,10 +164,12 @@ impl World {
             .map_or(0, |(_, value)| *value)
     }
 
+    /// How many verdicts of a kind there were, whatever decided.
     pub(crate) fn verdicts(&self, direction: &str, layer: &str, verdict: &str) -> u64 {
-        self.metric(&format!(
-            "portcullis_requests_total.dir.{direction}.layer.{layer}.verdict.{verdict}"
-        ))
+        let kind = format!("portcullis_requests_total.dir.{direction}.layer.{layer}.verdict.{verdict}.policy.");
+        let metrics = self.metrics.borrow();
+        let of_kind = metrics.iter().filter(|(name, _)| name.starts_with(&kind));
+        of_kind.map(|(_, value)| value).sum()
     }
 }
 
@@ -228,12 +233,14 @@ impl Host for FakeHost {
             status,
             details,
             body,
+            header,
             grpc_status,
         } = *reply;
         let reply = Reply {
             status,
             details: details.to_owned(),
             body: body.to_vec(),
+            header: header.map(|(name, value)| (name.to_owned(), value.to_owned())),
             grpc_status,
         };
         assert_eq!(self.0.reply.replace(Some(reply)), None, "a request is answered once");
@@ -258,6 +265,10 @@ impl Host for FakeHost {
     fn record_metric(&self, id: u32, value: u64) -> Result<(), HostError> {
         self.0.metrics.borrow_mut()[id as usize].1 = value;
         Ok(())
+    }
+
+    fn now(&self) -> Option<u64> {
+        Some(self.0.time.get()).filter(|time| *time != 0)
     }
 
     fn tick_every(&self, milliseconds: u32) -> Result<(), HostError> {

@@ -41,7 +41,13 @@ impl Headers {
         })
     }
 
-    fn first(&self, wanted: &[u8]) -> Option<&[u8]> {
+    /// `:scheme`.
+    pub(crate) fn scheme(&self) -> Option<&[u8]> {
+        self.first(b":scheme")
+    }
+
+    /// The first value of a header, by its name in lower case.
+    pub(crate) fn first(&self, wanted: &[u8]) -> Option<&[u8]> {
         self.pairs().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 }
@@ -85,11 +91,11 @@ impl HttpFacts for Headers {
     }
 }
 
-/// The encoding of a header map, as a host makes it.
-#[cfg(test)]
+/// The encoding of a header map. What is longer than its numbers can say, no host takes.
 pub(crate) fn encode(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
-    let mut raw = u32::try_from(pairs.len()).expect("few").to_le_bytes().to_vec();
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let length = |bytes: &[u8]| number(bytes.len());
+    let mut raw = number(pairs.len()).to_vec();
     for (name, value) in pairs {
         raw.extend(length(name));
         raw.extend(length(value));

@@ -46,6 +46,8 @@ pub(crate) struct LocalReply<'a> {
     /// Goes to the access log, not to the client.
     pub(crate) details: &'a str,
     pub(crate) body: &'a [u8],
+    /// One more header, or instead of the one that the host sets for the body.
+    pub(crate) header: Option<(&'a str, &'a str)>,
     pub(crate) grpc_status: i32,
 }
 
@@ -104,6 +106,8 @@ pub(crate) trait Host {
     fn increment_metric(&self, id: u32, by: i64) -> Result<(), HostError>;
     /// Sets a gauge.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), HostError>;
+    /// The time in nanoseconds since the beginning of 1970; `None` if the host does not tell.
+    fn now(&self) -> Option<u64>;
     /// Calls `on_tick` so often from now on; never, for 0.
     fn tick_every(&self, milliseconds: u32) -> Result<(), HostError>;
     /// What follows is on behalf of this stream or root context, until the callback returns.

@@ -1,13 +1,13 @@
 //! The HTTP filter: decides on each request, with what the network filter knows of its connection.
 
 mod answer;
+mod denial;
 
 use core::{cell::RefCell, mem};
 use std::rc::Rc;
 
-use policy_core::Scope;
-
 use crate::{
+    case::Case,
     changes,
     config::Revocation,
     facts::ConnectionFacts,
@@ -16,16 +16,17 @@ use crate::{
     live::Open,
     metrics::Layer,
     policy::{Current, Plugin, Policy},
-    report::{HTTP_GUARD, Outcome, Refusal, Word, tell_guard},
+    report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD, Word, tell_guard},
     vm::Vm,
+    who::show_destination,
 };
-use answer::{Answer, Position, Question, answer};
+use answer::{Answer, Position, Question, Target, answer};
+use denial::Denial;
 
 const FORBIDDEN: u32 = 403;
 const PERMISSION_DENIED: i32 = 7;
 /// When to ask again about what an outdated policy allowed.
 const SOON_MILLISECONDS: u32 = 50;
-const BODY: &[u8] = b"Access denied\r\n";
 
 /// One request, as the host holds it.
 pub(crate) struct HttpFilter<H: Host> {
@@ -47,11 +48,16 @@ enum State {
     New,
     /// By the policy of this generation.
     Allowed {
-        question: Rc<Question>,
+        basis: Basis,
         generation: u64,
+        /// Whether access logs were told what would be decided if audit were off.
+        told_would: bool,
     },
     Refused,
 }
+
+/// What a request was judged by. Without a question it was refused, and a policy that only audits let it pass.
+type Basis = Result<Rc<Question>, Refusal>;
 
 impl<H: Host + 'static> HttpFilter<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
@@ -109,7 +115,7 @@ impl<H: Host> Request<H> {
         self.vm.shield(|| body(self)).unwrap_or_else(|| {
             self.state.replace(State::Refused);
             self.vm
-                .shield(|| self.refuse(None, HTTP_GUARD, &Refusal::InternalError.into()));
+                .shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
@@ -118,45 +124,69 @@ impl<H: Host> Request<H> {
         #[cfg(feature = "fault-injection")]
         fault::inject(&self.vm.host);
         let current = mem::take(&mut *self.current.borrow_mut());
-        let (policy, question) = match self.question(&current) {
-            Ok(asked) => asked,
-            Err(refusal) => return self.refuse(None, HTTP_GUARD, &refusal.into()),
+        let policy = match current.policy() {
+            Ok(policy) => policy,
+            Err(refusal) => return self.refuse(None, None, &refusal.into()),
         };
+        let question = match self.question(policy) {
+            Ok(question) => question,
+            Err(refusal) if policy.only_audits() => return self.allow(policy, Err(refusal), &policy.refusing(refusal)),
+            Err(refusal) => return self.refuse(Some(policy), None, &refusal.into()),
+        };
+        self.show_destination(policy, &question);
         let Answer { outcome, changes } = answer(&self.vm.host, policy, &question);
         let outcome = match changes::apply(&self.vm.host, &changes, outcome.rule()) {
             Ok(()) => outcome,
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
-            self.allow(question, policy.generation, &outcome)
+            self.allow(policy, Ok(Rc::new(question)), &outcome)
         } else {
-            self.refuse(Some(question.facts.scope), question.position.guard(), &outcome)
+            self.refuse(Some(policy), Some(&question), &outcome)
         }
     }
 
     /// The headers are fetched once, whether or not they matter now: a later policy may look at them, and the host will
     /// not have them any more.
-    fn question<'a>(&self, current: &'a Current) -> Result<(&'a Policy, Question), Refusal> {
+    fn question(&self, policy: &Policy) -> Result<Question, Refusal> {
         let host = &self.vm.host;
-        let policy = current.policy()?;
         let facts = ConnectionFacts::take_over(host, policy.fact_settings)?;
-        let question = Question {
+        Ok(Question {
             position: Position::of(host, &facts)?,
             headers: host.request_headers().ok().and_then(Headers::new),
             facts,
-        };
-        Ok((policy, question))
+        })
     }
 
-    fn allow(&self, question: Question, generation: u64, outcome: &Outcome) -> Action {
+    /// The connection shows it, unless it is the request that says so.
+    fn show_destination(&self, policy: &Policy, question: &Question) {
+        if question.facts.address_and_port().is_none()
+            && let Ok(Target::At(destination, _)) = question.target()
+        {
+            show_destination(&self.vm.host, policy, &question.facts, destination);
+        }
+    }
+
+    fn allow(&self, policy: &Policy, basis: Basis, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        outcome.show(host);
-        tell_guard(host, question.position.guard(), Word::Allow);
-        self.vm
-            .metrics
-            .count_verdict(host, Some(question.facts.scope), Layer::L7, true);
-        let question = Rc::new(question);
-        self.state.replace(State::Allowed { question, generation });
+        let case = match &basis {
+            Ok(question) => question.case(Some(policy)),
+            Err(_) => Case::request(Some(policy)),
+        };
+        case.show(&self.vm, outcome);
+        match &basis {
+            Ok(question) => tell_guard(host, question.position.guard(), Word::Allow),
+            // Nobody knows which of them it will meet.
+            Err(_) => [HTTP_GUARD, UPSTREAM_GUARD]
+                .iter()
+                .for_each(|guard| tell_guard(host, guard, Word::Allow)),
+        }
+        case.count(&self.vm, outcome);
+        self.state.replace(State::Allowed {
+            basis,
+            generation: policy.generation,
+            told_would: policy.has_audit(),
+        });
         if self.is_outdated() {
             // A policy is arriving, and the HTTP filters of Envoy are behind its network filters.
             let _ = host.tick_every(SOON_MILLISECONDS);
@@ -164,47 +194,62 @@ impl<H: Host> Request<H> {
         Action::Continue
     }
 
-    fn refuse(&self, scope: Option<Scope>, guard: &str, outcome: &Outcome) -> Action {
+    /// With the policy that was asked and the question that it was asked, as far as it came to that.
+    fn refuse(&self, policy: Option<&Policy>, question: Option<&Question>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         self.state.replace(State::Refused);
-        tell_guard(host, guard, Word::Deny);
-        outcome.show(host);
+        tell_guard(
+            host,
+            question.map_or(HTTP_GUARD, |question| question.position.guard()),
+            Word::Deny,
+        );
+        let case = question.map_or_else(|| Case::request(policy), |question| question.case(policy));
+        case.show(&self.vm, outcome);
+        let Denial { body, header } = Denial::new(host, policy, question, outcome);
         let reply = LocalReply {
             status: FORBIDDEN,
             details: &outcome.details(),
-            body: BODY,
+            body: &body,
+            header: header.as_ref().map(|(name, value)| (*name, &**value)),
             grpc_status: PERMISSION_DENIED,
         };
         if host.reply(&reply).is_err() {
             // Without an answer, the client learns at least that there will be none.
             let _ = host.close(Stream::HttpRequest);
         }
-        self.vm.metrics.count_verdict(host, scope, Layer::L7, false);
+        case.count(&self.vm, outcome);
         Action::Pause
     }
 
     /// Asks the newest policy about a request that an earlier one allowed, and that is not over.
     fn decide_again(&self) -> Action {
-        let question = match &*self.state.borrow() {
-            State::Allowed { question, .. } => Rc::clone(question),
+        let (basis, told_would) = match &*self.state.borrow() {
+            State::Allowed { basis, told_would, .. } => (basis.clone(), *told_would),
             State::New | State::Refused => return Action::Pause,
         };
         let Some(policy) = self.plugin.as_ref().and_then(|plugin| plugin.latest()) else {
             return Action::Continue;
         };
-        let outcome = if policy.fact_settings == question.facts.settings {
-            answer(&self.vm.host, &policy, &question).outcome
-        } else {
-            Refusal::OutdatedConnectionFacts.into()
+        let host = &self.vm.host;
+        let outcome = match &basis {
+            Ok(question) if policy.fact_settings == question.facts.settings => answer(host, &policy, question).outcome,
+            Ok(_) => policy.refusing(Refusal::OutdatedConnectionFacts),
+            Err(refusal) => policy.refusing(*refusal),
         };
         if !outcome.allows() {
-            self.vm.metrics.count_revocation(&self.vm.host, Layer::L7);
+            self.vm.metrics.count_revocation(host, Layer::L7);
             if policy.settings.revocation == Revocation::Close {
-                return self.refuse(Some(question.facts.scope), question.position.guard(), &outcome);
+                if told_would {
+                    outcome.show_would(host);
+                }
+                return self.refuse(Some(&policy), basis.as_deref().ok(), &outcome);
             }
         }
-        let generation = policy.generation;
-        self.state.replace(State::Allowed { question, generation });
+        self.state.replace(State::Allowed {
+            basis,
+            generation: policy.generation,
+            told_would,
+        });
         Action::Continue
     }
 }

@@ -25,6 +25,7 @@
 #![cfg_attr(all(target_arch = "wasm32", panic = "unwind"), feature(alloc_error_hook))]
 
 mod authority;
+mod case;
 mod certificate;
 mod changes;
 mod claim;
@@ -32,9 +33,11 @@ mod config;
 mod facts;
 #[cfg(test)]
 mod fake;
+mod flow;
 mod headers;
 mod host;
 mod http;
+mod json;
 mod live;
 mod metrics;
 mod path;
@@ -43,7 +46,9 @@ mod report;
 mod root;
 mod sni;
 mod stream;
+mod time;
 mod vm;
+mod who;
 
 /// What the host calls once, when the VM starts.
 mod entry {

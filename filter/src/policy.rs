@@ -14,9 +14,13 @@ mod conflict;
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use policy_core::{AddressFacts, Bundle, BundleError, Decision, Destination, Engine, Reason, Scope};
+use policy_core::{AddressFacts, Bundle, BundleError, Decision, Destination, Engine, Reason, Scope, View};
 
-use crate::{config::Settings, facts::ConnectionFacts, report::Refusal};
+use crate::{
+    config::Settings,
+    facts::ConnectionFacts,
+    report::{Outcome, Refusal},
+};
 pub(crate) use asked::Asked;
 use conflict::Conflict;
 
@@ -36,10 +40,12 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// What the policy says to a connection.
-    pub(crate) fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Asked {
-        let admission = self.engine.admit(facts, scope);
-        if self.earlier.is_empty() || admission.verdict().decision != Decision::Conflict {
+    /// What the policy says to a connection in one view. What all policies would say to an endpoint that they
+    /// contradict each other about is a conflict: nobody knows the policy that it would keep.
+    pub(crate) fn admit(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Asked {
+        let admission = self.engine.admit_as(view, facts, scope);
+        let is_final = self.earlier.is_empty() || view == View::Would;
+        if is_final || admission.verdict().decision != Decision::Conflict {
             return admission.into();
         }
         conflict::resolve(&self.engine, &self.earlier, facts, admission)
@@ -49,16 +55,40 @@ impl Policy {
     /// somebody's can.
     pub(crate) fn source_problem(&self, facts: &ConnectionFacts) -> Option<Reason> {
         let nowhere = facts.to(Destination::Unknown, 0);
-        let reason = self.engine.admit(&nowhere, Scope::Egress).verdict().reason;
+        // In audit mode the other view lets everybody pass.
+        let reason = self
+            .engine
+            .admit_as(View::Would, &nowhere, Scope::Egress)
+            .verdict()
+            .reason;
         let unknown = reason == Reason::UnknownSubject && facts.scope != Scope::Ingress;
         (unknown || reason == Reason::ContradictingIdentity).then_some(reason)
     }
 
-    /// The engines that the next policy may fall back on, newest first.
+    /// Whether what would happen if audit were off may be another thing than what happens.
+    pub(crate) fn has_audit(&self) -> bool {
+        self.engine.has_audit()
+    }
+
+    /// Whether all policies are in audit mode, so that nothing is refused by them or for want of facts.
+    pub(crate) fn only_audits(&self) -> bool {
+        self.engine.options().audit
+    }
+
+    /// What comes of a refusal by the plugin itself: one, unless the policy only audits.
+    pub(crate) fn refusing(&self, refusal: Refusal) -> Outcome {
+        match self.only_audits() {
+            true => Outcome::audited().with_would(refusal.into()),
+            false => refusal.into(),
+        }
+    }
+
+    /// The engines that the next policy may fall back on, newest first. One that lets everything pass is no last good
+    /// policy of anybody.
     fn candidates(&self, next: &Rc<Engine>) -> Vec<Rc<Engine>> {
         let engines = core::iter::once(&self.engine).chain(&self.earlier);
         engines
-            .filter(|engine| !Rc::ptr_eq(engine, next))
+            .filter(|engine| !Rc::ptr_eq(engine, next) && !engine.options().audit)
             .map(Rc::clone)
             .collect()
     }

@@ -1,8 +1,10 @@
 //! Outcomes, and how they become visible: filter state for the native guards and for access logs, reply details.
 
+mod audit;
+
 use std::borrow::Cow;
 
-use policy_core::{Decision, Reason, RuleRef, Verdict};
+use policy_core::{Decision, Direction, Reason, RuleRef, Verdict};
 
 use crate::{claim::Claim, host::Host};
 
@@ -91,19 +93,25 @@ impl Refusal {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
     decision: Decision,
+    /// The side whose policy decided, if one did.
+    direction: Option<Direction>,
     reason: &'static str,
     rule: Option<RuleRef>,
     /// The rule that contradicts it, if that is why.
     conflicts_with: Option<RuleRef>,
+    /// What would be decided if audit were off, if that may be something else.
+    would: Option<Box<Outcome>>,
 }
 
 impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
         Self {
             decision: verdict.decision,
+            direction: verdict.direction,
             reason: verdict.reason.as_str(),
             rule: verdict.rule,
             conflicts_with: verdict.conflicts_with,
+            would: None,
         }
     }
 }
@@ -112,21 +120,33 @@ impl From<Refusal> for Outcome {
     fn from(refusal: Refusal) -> Self {
         Self {
             decision: Decision::Deny,
+            direction: None,
             reason: refusal.as_str(),
             rule: None,
             conflicts_with: None,
+            would: None,
         }
     }
 }
 
 impl Outcome {
+    /// Nothing speaks against a connection, and the HTTP filter decides on each request.
+    pub(crate) fn left_to_http() -> Self {
+        Self {
+            reason: "left-to-http",
+            ..Self::left_to_upstream()
+        }
+    }
+
     /// Nothing speaks against a request, and the filter behind the load balancer decides on it.
     pub(crate) fn left_to_upstream() -> Self {
         Self {
             decision: Decision::Allow,
+            direction: None,
             reason: "left-to-upstream",
             rule: None,
             conflicts_with: None,
+            would: None,
         }
     }
 
@@ -139,13 +159,47 @@ impl Outcome {
         Self { rule, ..self }
     }
 
+    /// Whether this is what a verdict says, whatever would be decided if audit were off.
+    pub(crate) fn is(&self, verdict: &Verdict) -> bool {
+        let would = self.would.clone();
+        *self
+            == Self {
+                would,
+                ..Self::from(verdict.clone())
+            }
+    }
+
+    /// The side whose policy decided, if one did.
+    pub(crate) fn direction(&self) -> Option<Direction> {
+        self.direction
+    }
+
+    /// `allow`, `deny` or `conflict`.
+    pub(crate) fn decision(&self) -> &'static str {
+        self.decision.as_str()
+    }
+
+    /// The code of the reason.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// What decided, for counters: the object of a rule, or the reason if no rule did. The rule of a default deny only
+    /// isolates.
+    pub(crate) fn decided_by(&self) -> &str {
+        match &self.rule {
+            Some(rule) if self.reason != Reason::DefaultDeny.as_str() => rule.object(),
+            Some(_) | None => self.reason,
+        }
+    }
+
     /// The rule that decided, if one did.
     pub(crate) fn rule(&self) -> Option<&RuleRef> {
         self.rule.as_ref()
     }
 
     /// The rules that decided: none, one, or two that contradict each other.
-    fn rules(&self) -> Cow<'_, str> {
+    pub(crate) fn rules(&self) -> Cow<'_, str> {
         match (&self.rule, &self.conflicts_with) {
             (Some(rule), Some(other)) => Cow::Owned(format!("{rule}; {other}")),
             (Some(rule), None) | (None, Some(rule)) => Cow::Borrowed(rule.as_str()),

@@ -172,12 +172,16 @@ impl<H: Host + 'static> Root<H> {
     }
 
     fn announce(&self, policy: &Policy) {
-        self.vm.metrics.show_generation(&self.vm.host, policy.generation);
+        self.vm.metrics.show_policy(&self.vm.host, policy);
         let (digest, generation) = (policy.engine.digest(), policy.generation);
         self.vm.host.log(
             Level::Info,
             &format!("policy {digest} is in force, generation {generation}"),
         );
+        if policy.only_audits() {
+            let message = "all policies are in audit mode: nothing is denied";
+            self.vm.host.log(Level::Info, message);
+        }
         if let Some(conflict) = &policy.conflict {
             let (size, rules) = (conflict.size(), &conflict.rules);
             self.vm.host.log(
@@ -208,8 +212,7 @@ impl<H: Host + 'static> Root<H> {
         if let (Current::Active(policy), Some(plugin)) = (&current, self.plugin.get())
             && plugin.set_latest(policy)
         {
-            self.vm
-                .shield(|| self.vm.metrics.show_generation(&self.vm.host, policy.generation));
+            self.vm.shield(|| self.vm.metrics.show_policy(&self.vm.host, policy));
             self.revoke_soon();
         }
         NetworkFilter::new(Rc::clone(&self.vm), id, current, self.plugin.get().cloned())

@@ -1,6 +1,7 @@
 //! The network filter: decides on connections, and tells the HTTP filter who is on the other side.
 
 mod ruling;
+mod state;
 
 use core::{
     cell::{Cell, RefCell},
@@ -8,9 +9,8 @@ use core::{
 };
 use std::rc::Rc;
 
-use policy_core::Scope;
-
 use crate::{
+    case::Case,
     config::Revocation,
     facts::{Chain, ConnectionFacts, Later},
     host::{Action, Host, Stream},
@@ -19,8 +19,12 @@ use crate::{
     policy::{Current, Plugin, Policy},
     report::{L4_GUARD, Outcome, Refusal, Word, show_peer, tell_guard},
     vm::Vm,
+    who::{show_destination, show_source},
 };
+pub(crate) use state::Data;
+
 use ruling::{Ruling, rule_on};
+use state::{Basis, State};
 
 /// When to close what cannot be closed at once.
 const SOON_MILLISECONDS: u32 = 10;
@@ -43,35 +47,6 @@ struct Connection<H> {
     ends: Cell<bool>,
     /// Whether to close the connection is for the next tick to do.
     closes_later: Cell<bool>,
-}
-
-/// Where bytes come from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Data {
-    Downstream,
-    Upstream,
-    /// The last ones. A connection that is closed while it is told of them is deleted at once, and told of more
-    /// afterwards, which the SDK takes for the end of the VM.
-    EndOfUpstream,
-}
-
-#[derive(Clone)]
-enum State {
-    New,
-    /// More will be known with the first bytes. Until then no guard hears the word that lets pass.
-    Waiting {
-        facts: Rc<ConnectionFacts>,
-        chain: Chain,
-        later: Later,
-    },
-    /// The requests on it are decided one by one.
-    LeftToHttp(Rc<ConnectionFacts>),
-    /// By the policy of this generation.
-    Admitted {
-        facts: Rc<ConnectionFacts>,
-        generation: u64,
-    },
-    Refused,
 }
 
 impl<H: Host + 'static> NetworkFilter<H> {
@@ -135,52 +110,58 @@ impl<H: Host> Connection<H> {
         let state = self.state.borrow().clone();
         match state {
             State::Refused => Action::Pause,
-            State::LeftToHttp(facts) => self.shielded(|connection| connection.look_after(&facts)),
+            State::LeftToHttp(basis) => self.shielded(|connection| connection.look_after(&basis)),
             // A host that skips the first callback does not get around the policy.
             State::New => self.shielded(Self::decide),
             State::Waiting { facts, chain, later } => {
                 self.shielded(|connection| connection.decide_later((*facts).clone(), chain, later))
             }
-            State::Admitted { facts, generation } => {
-                self.shielded(|connection| connection.decide_again(&facts, generation))
-            }
+            State::Admitted {
+                basis,
+                generation,
+                told_would,
+            } => self.shielded(|connection| connection.decide_again(&basis, generation, told_would)),
         }
     }
 
     fn shielded(&self, body: impl FnOnce(&Self) -> Action) -> Action {
         self.vm.shield(|| body(self)).unwrap_or_else(|| {
             self.state.replace(State::Refused);
-            self.vm.shield(|| self.refuse(None, &Refusal::InternalError.into()));
+            self.vm
+                .shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
 
     fn decide(&self) -> Action {
         let current = mem::take(&mut *self.current.borrow_mut());
-        let gathered = current.policy().and_then(|policy| {
-            Ok((
-                policy,
-                ConnectionFacts::gather(&self.vm.host, &policy.settings, policy.fact_settings)?,
-            ))
-        });
-        match gathered {
-            Err(refusal) => self.refuse(None, &refusal.into()),
-            Ok((_, (facts, chain, later))) if later.matters() => {
+        let policy = match current.policy() {
+            Ok(policy) => policy,
+            Err(refusal) => return self.refuse(None, None, &refusal.into()),
+        };
+        let host = &self.vm.host;
+        match ConnectionFacts::gather(host, &policy.settings, policy.fact_settings) {
+            Err(refusal) => {
+                // What the listener does not say right is as if it did not say it.
+                let chain = Chain::of_listener(host).unwrap_or(Chain::Tcp);
+                self.turn_away(policy, None, chain, refusal)
+            }
+            Ok((facts, chain, later)) if later.matters() => {
                 let facts = Rc::new(facts);
                 self.state.replace(State::Waiting { facts, chain, later });
-                tell_guard(&self.vm.host, L4_GUARD, Word::Pending);
+                tell_guard(host, L4_GUARD, Word::Pending);
                 Action::Continue
             }
-            Ok((policy, (facts, chain, later))) => self.conclude(policy, facts, chain, later),
+            Ok((facts, chain, later)) => self.conclude(policy, facts, chain, later),
         }
     }
 
     /// With the first bytes. By the newest policy: the one before may have gone meanwhile.
     fn decide_later(&self, facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
         match self.latest() {
-            None => self.refuse(Some(facts.scope), &Refusal::NoPolicy.into()),
+            None => self.refuse(None, Some(&facts), &Refusal::NoPolicy.into()),
             Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
+                self.turn_away(&policy, Some(&facts), chain, Refusal::OutdatedConnectionFacts)
             }
             Some(policy) => self.conclude(&policy, facts, chain, later),
         }
@@ -189,50 +170,73 @@ impl<H: Host> Connection<H> {
     fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
         let host = &self.vm.host;
         if let Err(refusal) = facts.complete(host, &policy.settings, later) {
-            return self.refuse(Some(facts.scope), &refusal.into());
+            return self.turn_away(policy, Some(&facts), chain, refusal);
         }
         show_peer(host, facts.claim.as_ref());
+        show_source(host, policy, &facts);
+        if let Some((destination, _)) = facts.address_and_port() {
+            show_destination(host, policy, &facts, destination);
+        }
         match rule_on(host, policy, &facts, chain) {
-            Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(facts.scope), &outcome),
-            ruling => self.admit(facts, policy.generation, &ruling),
+            Ruling::Decided(outcome) if !outcome.allows() => self.refuse(Some(policy), Some(&facts), &outcome),
+            ruling => self.admit(policy, Ok(Rc::new(facts)), &ruling),
         }
     }
 
-    fn decide_again(&self, facts: &Rc<ConnectionFacts>, generation: u64) -> Action {
+    /// Refuses what cannot be judged. A policy that only audits lets it pass, but never as a question to the HTTP filter
+    /// with half of the facts: that could find nothing wrong.
+    fn turn_away(&self, policy: &Policy, facts: Option<&ConnectionFacts>, chain: Chain, refusal: Refusal) -> Action {
+        if policy.only_audits() {
+            self.admit(policy, Err(refusal), &Ruling::audited(chain, refusal.into()))
+        } else {
+            self.refuse(Some(policy), facts, &refusal.into())
+        }
+    }
+
+    fn decide_again(&self, basis: &Basis, generation: u64, told_would: bool) -> Action {
         let Some(policy) = self.latest().filter(|policy| policy.generation != generation) else {
             return Action::Continue;
         };
-        let ruling = if policy.fact_settings == facts.settings {
-            rule_on(&self.vm.host, &policy, facts, Chain::Tcp)
-        } else {
-            Ruling::Decided(Refusal::OutdatedConnectionFacts.into())
+        let host = &self.vm.host;
+        let ruling = match basis {
+            Ok(facts) if policy.fact_settings == facts.settings => rule_on(host, &policy, facts, Chain::Tcp),
+            Ok(_) => Ruling::Decided(policy.refusing(Refusal::OutdatedConnectionFacts)),
+            Err(refusal) => Ruling::Decided(policy.refusing(*refusal)),
         };
-        match ruling {
-            // Counted when it was opened; a connection has one verdict, unless it loses it.
-            Ruling::Decided(outcome) if outcome.allows() => outcome.show(&self.vm.host),
-            Ruling::Decided(outcome) => {
-                self.vm.metrics.count_revocation(&self.vm.host, Layer::L4);
-                if policy.settings.revocation == Revocation::Close {
-                    return self.refuse(Some(facts.scope), &outcome);
+        let facts = basis.as_deref().ok();
+        // Only a chain for HTTP leaves connections to requests.
+        if let Ruling::Decided(outcome) = ruling {
+            let closes = policy.settings.revocation == Revocation::Close;
+            if told_would && (outcome.allows() || closes) {
+                outcome.show_would(host);
+            }
+            if outcome.allows() {
+                // Counted when it was opened; a connection has one verdict, unless it loses it.
+                Case::connection(Some(&policy), facts).show(&self.vm, &outcome);
+            } else {
+                self.vm.metrics.count_revocation(host, Layer::L4);
+                if closes {
+                    return self.refuse(Some(&policy), facts, &outcome);
                 }
             }
-            // Only a chain for HTTP leaves connections to requests.
-            Ruling::LeftToHttp => {}
         }
         self.state.replace(State::Admitted {
-            facts: Rc::clone(facts),
+            basis: basis.clone(),
             generation: policy.generation,
+            told_would: told_would || policy.has_audit(),
         });
         Action::Continue
     }
 
     /// Requests are judged by the facts of their connection, so these must not be outdated.
-    fn look_after(&self, facts: &ConnectionFacts) -> Action {
-        match self.latest() {
-            Some(policy) if policy.fact_settings != facts.settings => {
-                self.refuse(Some(facts.scope), &Refusal::OutdatedConnectionFacts.into())
-            }
-            _ => Action::Continue,
+    fn look_after(&self, basis: &Basis) -> Action {
+        let Some(policy) = self.latest().filter(|policy| !policy.only_audits()) else {
+            return Action::Continue;
+        };
+        match basis {
+            Ok(facts) if policy.fact_settings == facts.settings => Action::Continue,
+            Ok(facts) => self.refuse(Some(&policy), Some(facts), &Refusal::OutdatedConnectionFacts.into()),
+            Err(refusal) => self.refuse(Some(&policy), None, &(*refusal).into()),
         }
     }
 
@@ -240,31 +244,40 @@ impl<H: Host> Connection<H> {
         self.plugin.as_ref().and_then(|plugin| plugin.latest())
     }
 
-    fn admit(&self, facts: ConnectionFacts, generation: u64, ruling: &Ruling) -> Action {
+    fn admit(&self, policy: &Policy, basis: Basis, ruling: &Ruling) -> Action {
         let host = &self.vm.host;
-        let scope = facts.scope;
-        let state = match ruling {
-            Ruling::LeftToHttp => {
-                facts.hand_over(host);
-                State::LeftToHttp(Rc::new(facts))
+        let facts = basis.clone().ok();
+        let case = Case::connection(Some(policy), facts.as_deref());
+        let (state, outcome) = match ruling {
+            Ruling::LeftToHttp(outcome) => {
+                if let Some(facts) = &facts {
+                    facts.hand_over(host);
+                }
+                (State::LeftToHttp(basis), outcome)
             }
             Ruling::Decided(outcome) => {
-                outcome.show(host);
-                let facts = Rc::new(facts);
-                State::Admitted { facts, generation }
+                case.show(&self.vm, outcome);
+                let state = State::Admitted {
+                    basis,
+                    generation: policy.generation,
+                    told_would: policy.has_audit(),
+                };
+                (state, outcome)
             }
         };
         self.state.replace(state);
         tell_guard(host, L4_GUARD, Word::Allow);
-        self.vm.metrics.count_verdict(host, Some(scope), Layer::L4, true);
+        case.count(&self.vm, outcome);
         Action::Continue
     }
 
-    fn refuse(&self, scope: Option<Scope>, outcome: &Outcome) -> Action {
+    /// By the policy that was asked and the facts that it was asked about, as far as it came to that.
+    fn refuse(&self, policy: Option<&Policy>, facts: Option<&ConnectionFacts>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         self.state.replace(State::Refused);
         tell_guard(host, L4_GUARD, Word::Deny);
-        outcome.show(host);
+        let case = Case::connection(policy, facts);
+        case.show(&self.vm, outcome);
         // If it cannot be closed, nothing passes: every callback answers `Pause` from now on.
         let _ = if self.ends.get() {
             self.closes_later.set(true);
@@ -272,7 +285,7 @@ impl<H: Host> Connection<H> {
         } else {
             host.close(Stream::Downstream)
         };
-        self.vm.metrics.count_verdict(host, scope, Layer::L4, false);
+        case.count(&self.vm, outcome);
         Action::Pause
     }
 }

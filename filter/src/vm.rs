@@ -5,7 +5,10 @@ use core::{
     fmt::{self, Write},
     panic::AssertUnwindSafe,
 };
-use std::panic::{PanicHookInfo, catch_unwind};
+use std::{
+    cell::OnceCell,
+    panic::{PanicHookInfo, catch_unwind},
+};
 
 use crate::{
     host::{Host, Level},
@@ -14,6 +17,8 @@ use crate::{
     policy::Store,
 };
 
+const NODE: &str = "xds\0node\0id";
+
 /// One per VM, which is one per worker thread.
 pub(crate) struct Vm<H> {
     pub(crate) host: H,
@@ -21,6 +26,8 @@ pub(crate) struct Vm<H> {
     pub(crate) metrics: Metrics,
     /// What a new policy has to be asked about.
     pub(crate) live: Registry,
+    /// The name of the proxy, once somebody asked for it.
+    node: OnceCell<Vec<u8>>,
 }
 
 impl<H: Host> Vm<H> {
@@ -30,7 +37,14 @@ impl<H: Host> Vm<H> {
             store: Store::default(),
             metrics: Metrics::default(),
             live: Registry::default(),
+            node: OnceCell::new(),
         }
+    }
+
+    /// The name of the proxy; empty if the host does not tell.
+    pub(crate) fn node(&self) -> &[u8] {
+        self.node
+            .get_or_init(|| self.host.property(NODE).ok().flatten().unwrap_or_default())
     }
 
     /// Runs the body of a callback; `None` if it panicked, which was counted. A panic that left the callback would take

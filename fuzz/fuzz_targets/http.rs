@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use policy_core::{
     AddressFacts, Bundle, Engine, HttpRequest, Label, Labels, Protocol, Scope, Selector,
     bundle::{
-        DefaultDeny, Element, Endpoint, HeaderRule, HttpRule, Identity, L7Rules, Peers, Policy, PortNumbers,
+        DefaultDeny, Element, Endpoint, HeaderRule, HttpRule, Identity, L7Rules, Mode, Peers, Policy, PortNumbers,
         PortPattern, PortRule, Rule,
     },
     re2::Pattern,
@@ -160,6 +160,7 @@ fn bundle(rule: HttpRule) -> Bundle {
             kind: "CiliumNetworkPolicy".into(),
             namespace: Some("shop".into()),
             name: "web".into(),
+            mode: Mode::Enforce,
             rules: vec![rule],
         }],
         identities: vec![Identity {

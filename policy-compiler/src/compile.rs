@@ -63,6 +63,7 @@ pub fn compile(input: &Input, options: &CompileOptions) -> Compiled {
             cluster: options.cluster.clone(),
             stack: options.stack,
             allow_localhost: options.allow_localhost,
+            audit: options.audit,
         },
         names: policies::names(&input.names, &lowered.policies, subjects.is_some()),
         selectors: lowered.selectors,

@@ -7,6 +7,7 @@ mod cursor;
 mod endpoint_slice;
 mod http;
 mod icmp;
+mod mode;
 mod network_policy;
 mod node;
 mod peers;

@@ -15,6 +15,8 @@ pub struct CompileOptions {
     pub enforcement: Enforcement,
     /// Whether an isolated endpoint still accepts its own host.
     pub allow_localhost: AllowLocalhost,
+    /// Whether all policies are in audit mode, whatever their annotations say: nothing is denied.
+    pub audit: bool,
     /// Whether a peer selector that does not mention the cluster means this cluster only.
     pub policy_default_local_cluster: bool,
     /// Whether rules on requests are allowed at all.
@@ -48,6 +50,7 @@ impl Default for CompileOptions {
             stack: Stack::default(),
             enforcement: Enforcement::default(),
             allow_localhost: AllowLocalhost::default(),
+            audit: false,
             policy_default_local_cluster: true,
             l7_proxy: true,
             enable_node_selector_labels: false,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnet::IpNet;
 use policy_core::{
     Labels, Protocol, Requirement, SelectorKey,
-    bundle::{Authentication, CidrGroup, DefaultDeny, NamedPort, PeerPattern, PortRule},
+    bundle::{Authentication, CidrGroup, DefaultDeny, Mode, NamedPort, PeerPattern, PortRule},
 };
 
 use crate::diagnostic::Diagnostic;
@@ -30,6 +30,7 @@ pub(crate) struct Policy {
     /// Absent: the policy applies to all namespaces.
     pub(crate) namespace: Option<String>,
     pub(crate) name: String,
+    pub(crate) mode: Mode,
     /// Those for nodes are left out, so there may be none.
     pub(crate) rules: Vec<Rule>,
 }

@@ -262,6 +262,50 @@ fn rules_change_something() {
     check(&cases);
 }
 
+/// A policy has no effect in audit mode, so it takes none from others; its own place is judged as if audit were off.
+#[test]
+fn an_audited_rule_is_no_reason_to_remove_another() {
+    let db = "  ingress: [{fromEndpoints: [{matchLabels: {app: db}}]}]\n";
+    let two = |one: &str, other: &str| {
+        let audited = |name: &str, mode: &str| {
+            let policy = policy(name, "{matchLabels: {app: web}}", db);
+            policy.replace(
+                "namespace: shop",
+                &format!("namespace: shop, annotations: {{portcullis.io/mode: {mode}}}"),
+            )
+        };
+        format!("{}\n---\n{}", audited("a", one), audited("b", other))
+    };
+    let dead = "warning[no-effect] spec.ingress[0]: allows nothing that `spec.ingress[0]` of CiliumNetworkPolicy/shop/";
+    let told = |text: &str| {
+        let said = said(text);
+        let mut about: Vec<String> = Vec::new();
+        for line in &said {
+            let rest = line.strip_prefix(dead).expect("the only warning");
+            about.push(rest.chars().take(1).collect());
+        }
+        about
+    };
+    for (one, other, want, why) in [
+        ("enforce", "enforce", vec!["a"], "the second is one too many"),
+        (
+            "audit",
+            "enforce",
+            vec![],
+            "the enforced one is what denies; of two equals the first is kept",
+        ),
+        ("enforce", "audit", vec!["a"], "the audited one adds nothing"),
+        (
+            "audit",
+            "audit",
+            vec!["a"],
+            "with audit off, the second would be one too many",
+        ),
+    ] {
+        assert_eq!(told(&two(one, other)), want, "{one} and {other}: {why}");
+    }
+}
+
 #[test]
 fn a_deny_beats_every_allow() {
     let db = "fromEndpoints: [{matchLabels: {app: db}}]";

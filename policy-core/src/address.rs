@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 use core::{net::IpAddr, str};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 use ipnet::IpNet;
 
 /// Reads an address as proxies write it: `10.0.0.1`, `10.0.0.1:80`, `::1`, `[::1]:80`.
@@ -84,6 +84,11 @@ impl<T: Copy> AddressTable<T> {
     /// Adds a prefix (host bits are ignored). If it is there already, the table stays as it is and the value that
     /// the prefix has is returned.
     pub fn insert(&mut self, prefix: IpNet, value: T) -> Option<T> {
+        self.claim(prefix, value).map(|present| *present)
+    }
+
+    /// As [`insert`](Self::insert), but the value that the prefix has may be changed.
+    pub(crate) fn claim(&mut self, prefix: IpNet, value: T) -> Option<&mut T> {
         let length = prefix.prefix_len();
         let lengths = if prefix.addr().is_ipv4() {
             &mut self.v4
@@ -95,12 +100,13 @@ impl<T: Copy> AddressTable<T> {
             lengths.insert(at, (length, HashMap::new()));
         }
         let (_, prefixes) = lengths.get_mut(at)?;
-        let key = masked(prefix.addr(), length);
-        let present = prefixes.get(&key).copied();
-        if present.is_none() {
-            prefixes.insert(key, value);
+        match prefixes.entry(masked(prefix.addr(), length)) {
+            Entry::Occupied(present) => Some(present.into_mut()),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                None
+            }
         }
-        present
     }
 
     /// Every prefix and its value.

@@ -1,11 +1,13 @@
 //! From addresses to sides: whose policies are asked about a connection, and what they say together.
 
+mod explained;
+
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::{
     claim::{Claim, Workload},
-    engine::{Backends, Connection, Engine, IdentityId},
+    engine::{Backends, Connection, Engine, IdentityId, View},
     flow::{Carried, Direction, Flow, Peer, Protocol},
     http::{HeaderChange, HttpFacts},
     kafka::KafkaRequest,
@@ -74,8 +76,8 @@ impl<'a> AddressFacts<'a> {
 #[derive(Clone, Debug)]
 pub struct Admission {
     sides: Vec<Connection>,
-    /// Why nobody could be asked, if so.
-    refusal: Option<Reason>,
+    /// Why nobody was asked, if so.
+    unasked: Option<Reason>,
 }
 
 impl Engine {
@@ -92,13 +94,23 @@ impl Engine {
     ///
     /// The workload that a proxy serves is its source in scope `Egress` and its destination in scope `Ingress`.
     pub fn admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        match self.try_admit(facts, scope) {
-            Ok(sides) => Admission { sides, refusal: None },
-            Err(reason) => Admission::refused(reason),
+        self.admit_as(View::Enforced, facts, scope)
+    }
+
+    /// The same in one view; [`admit`](Self::admit) asks the policies that have an effect. Where none has, since all
+    /// are in audit mode, everything passes in that view, whatever the facts are.
+    pub fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
+        let mut sides = Vec::new();
+        match self.each_side(facts, scope, &mut |flow| sides.push(self.connection_as(view, flow))) {
+            Ok(()) => Admission { sides, unasked: None },
+            Err(_) if view == View::Enforced && self.options().audit => Admission::unasked(Reason::Audited),
+            Err(reason) => Admission::unasked(reason),
         }
     }
 
-    fn try_admit(&self, facts: &AddressFacts<'_>, scope: Scope) -> Result<Vec<Connection>, Reason> {
+    /// Puts the question to each side that is asked, egress before ingress. After an error nothing counts of what was
+    /// asked before.
+    fn each_side(&self, facts: &AddressFacts<'_>, scope: Scope, ask: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Reason> {
         let named = matches!(facts.destination, Destination::Name(_));
         if scope == Scope::Both && (facts.source.is_none() || named || facts.workload.is_some()) {
             return Err(Reason::UnknownSubject);
@@ -112,7 +124,6 @@ impl Engine {
             Some(workload) => alloc::vec![(Peer::Identity(workload), facts.port)],
             None => self.destinations(facts)?,
         };
-        let mut sides = Vec::new();
         for (destination, port) in destinations {
             for source in &sources {
                 let pair = Pair {
@@ -123,10 +134,11 @@ impl Engine {
                     port,
                     authenticated: facts.authenticated,
                 };
-                sides.extend(pair.sides(scope).ok_or(Reason::UnknownSubject)?.into_iter().flatten());
+                let sides = pair.sides(scope).ok_or(Reason::UnknownSubject)?;
+                sides.iter().flatten().for_each(&mut *ask);
             }
         }
-        Ok(sides)
+        Ok(())
     }
 
     /// Who may have opened the connection; `None` is somebody whom nobody knows. Never empty.
@@ -192,8 +204,8 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The answers of the sides that are asked; `None` if one of them is missing.
-    fn sides(&self, scope: Scope) -> Option<[Option<Connection>; 2]> {
+    /// The questions to the sides that are asked; `None` if one of them is missing.
+    fn sides(&self, scope: Scope) -> Option<[Option<Flow<'_>>; 2]> {
         match scope {
             Scope::Egress => self.egress().map(|side| [Some(side), None]),
             Scope::Ingress => self.ingress().map(|side| [Some(side), None]),
@@ -204,39 +216,43 @@ impl Pair<'_> {
         }
     }
 
-    fn egress(&self) -> Option<Connection> {
+    fn egress(&self) -> Option<Flow<'_>> {
         let subject = self.source.filter(|source| self.engine.is_endpoint(*source))?;
-        Some(self.ask(Direction::Egress, subject, self.destination))
+        Some(self.question(Direction::Egress, subject, self.destination))
     }
 
-    fn ingress(&self) -> Option<Connection> {
+    fn ingress(&self) -> Option<Flow<'_>> {
         let Peer::Identity(subject) = self.destination else {
             return None;
         };
         let peer = self.source.map_or(Peer::Unknown, Peer::Identity);
         self.engine
             .is_endpoint(subject)
-            .then(|| self.ask(Direction::Ingress, subject, peer))
+            .then(|| self.question(Direction::Ingress, subject, peer))
     }
 
-    fn ask(&self, direction: Direction, subject: IdentityId, peer: Peer<'_>) -> Connection {
-        self.engine.connection(&Flow {
+    fn question<'f>(&self, direction: Direction, subject: IdentityId, peer: Peer<'f>) -> Flow<'f> {
+        Flow {
             direction,
             subject,
             peer,
             protocol: self.protocol,
             port: self.port,
             authenticated: self.authenticated,
-        })
+        }
     }
 }
 
 impl Admission {
     /// Refused without asking anybody.
     pub fn refused(reason: Reason) -> Self {
+        Self::unasked(reason)
+    }
+
+    fn unasked(reason: Reason) -> Self {
         Self {
             sides: Vec::new(),
-            refusal: Some(reason),
+            unasked: Some(reason),
         }
     }
 
@@ -310,8 +326,11 @@ impl Admission {
                 deepest = Some(verdict);
             }
         }
-        let refused = || Verdict::refusal(self.refusal.unwrap_or(Reason::UnknownSubject));
-        deepest.map_or_else(refused, |verdict| Verdict {
+        let unasked = || match self.unasked {
+            Some(Reason::Audited) => Verdict::audited(),
+            reason => Verdict::refusal(reason.unwrap_or(Reason::UnknownSubject)),
+        };
+        deepest.map_or_else(unasked, |verdict| Verdict {
             proxied,
             authentication,
             ..verdict

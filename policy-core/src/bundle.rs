@@ -8,6 +8,7 @@
 //! said at each field.
 
 mod address;
+mod audit;
 mod error;
 mod rules;
 #[cfg(feature = "serde")]
@@ -17,6 +18,7 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::net::IpAddr;
 
 pub use address::{AddressEntry, AllowLocalhost, CidrGroup, Enforcement, Options, Stack};
+pub use audit::Mode;
 pub use error::BundleError;
 pub use rules::{
     Authentication, DefaultDeny, DnsRule, Element, ExpectedHeader, HeaderMatch, HeaderRule, HttpRule, KafkaRule,
@@ -81,6 +83,9 @@ pub struct Policy {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+    /// Whether it has an effect on traffic.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Mode::is_enforce"))]
+    pub mode: Mode,
     /// Its rules, at least one.
     pub rules: Vec<Rule>,
 }

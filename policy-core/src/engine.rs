@@ -3,9 +3,10 @@
 //! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address, [`services`] what
 //! stands behind a virtual one. [`table`] gathers, once for each subject, the elements of all rules that select it.
 //! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
-//! [`Connection`] holds what it found. [`claims`] finds the identities that a certificate may speak of, [`coverage`] all
+//! [`Connection`] holds what it found. [`audit`] tells what is enforced from what would be. [`claims`] finds the identities that a certificate may speak of, [`coverage`] all
 //! places of the policies that a question exercises.
 
+mod audit;
 mod authentication;
 mod claims;
 pub(crate) mod compile;
@@ -39,6 +40,7 @@ use resolve::{Resolved, Side};
 use services::Services;
 use table::SubjectTable;
 
+pub use audit::View;
 pub use connection::Connection;
 pub(crate) use entities::{CLUSTER_KEY, NAMESPACE_KEY, SERVICE_ACCOUNT_KEY};
 pub use identities::IdentityId;
@@ -60,7 +62,8 @@ pub struct Engine {
     rules: Vec<CompiledRule>,
     identities: Identities,
     services: Services,
-    tables: RefCell<HashMap<IdentityId, Rc<SubjectTable>>>,
+    has_audit: bool,
+    tables: RefCell<HashMap<(View, IdentityId), Rc<SubjectTable>>>,
     /// The identities of each service account that was claimed.
     accounts: RefCell<HashMap<claims::Account, Rc<[IdentityId]>>>,
     /// How many connections all tables remember.
@@ -81,6 +84,7 @@ impl Engine {
     /// The digest is taken as it is; reading a bundle from JSON checks it.
     pub fn new(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
         let mut errors = Vec::new();
+        let has_audit = bundle.has_audit();
         if bundle.version != VERSION {
             errors.push(BundleError::Version { found: bundle.version });
         }
@@ -119,6 +123,7 @@ impl Engine {
             rules,
             identities,
             services,
+            has_audit,
             tables,
             accounts: RefCell::default(),
             remembered: Cell::new(0),
@@ -138,6 +143,17 @@ impl Engine {
     /// Who owns the address. An address that nobody in the cluster owns has an identity of the outside world.
     pub fn identity_of(&self, address: IpAddr) -> IdentityId {
         self.identities.of(address.to_canonical())
+    }
+
+    /// The name (`namespace/name`) of the endpoint with this address. Of several that share the address, as pods on the
+    /// network of their node do, the first one in the order of names.
+    pub fn endpoint_at(&self, address: IpAddr) -> Option<&str> {
+        self.identities.endpoint_at(address.to_canonical())
+    }
+
+    /// How many rules and endpoints the bundle has.
+    pub fn size(&self) -> (usize, usize) {
+        (self.rules.len(), self.identities.endpoint_count())
     }
 
     /// The endpoint of this name (`namespace/name`).
@@ -162,7 +178,10 @@ impl Engine {
 
     /// What the policy of the subject says to a connection. Repeated questions cost one hash lookup.
     pub fn connection(&self, flow: &Flow<'_>) -> Connection {
-        let table = self.table(flow.subject);
+        self.connect(&self.table(flow.subject), flow)
+    }
+
+    fn connect(&self, table: &SubjectTable, flow: &Flow<'_>) -> Connection {
         let side = table.side(flow.direction);
         let resolved = match flow.peer {
             Peer::Identity(peer) => side.remembered((peer, flow.protocol, flow.port), || {
@@ -196,20 +215,27 @@ impl Engine {
         .resolve()
     }
 
-    /// The rules that concern a subject, gathered once.
+    /// The rules that have an effect on a subject, gathered once.
     pub(crate) fn table(&self, subject: IdentityId) -> Rc<SubjectTable> {
+        self.table_as(View::Enforced, subject)
+    }
+
+    /// The rules that concern a subject in this view, gathered once.
+    pub(crate) fn table_as(&self, view: View, subject: IdentityId) -> Rc<SubjectTable> {
+        // Or everything would be kept twice where the views are the same.
+        let view = if self.has_audit { view } else { View::Enforced };
         if let Ok(tables) = self.tables.try_borrow()
-            && let Some(table) = tables.get(&subject)
+            && let Some(table) = tables.get(&(view, subject))
         {
             return Rc::clone(table);
         }
-        let table = Rc::new(SubjectTable::build(self, subject));
+        let table = self.build_table(view, subject);
         if let Ok(mut tables) = self.tables.try_borrow_mut() {
             if tables.len() >= MAX_TABLES {
                 tables.clear();
                 self.remembered.set(0);
             }
-            tables.insert(subject, Rc::clone(&table));
+            tables.insert((view, subject), Rc::clone(&table));
         }
         table
     }

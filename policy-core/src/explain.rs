@@ -8,7 +8,7 @@ use core::{cmp::Reverse, fmt};
 use crate::{
     bundle::{PortPattern, ReservedEntity},
     engine::{
-        Connection, Engine, IdentityId, IdentityKind,
+        Connection, Engine, IdentityId, IdentityKind, View,
         compile::{Action, CompiledElement, L7, PeerMatcher, PeerSet, PortSet},
         connection::http_patterns,
         matching::Match,
@@ -68,7 +68,18 @@ impl Engine {
         server_name: Option<Option<&[u8]>>,
         carried: Option<Carried<'_>>,
     ) -> Explanation {
-        let table = self.table(flow.subject);
+        self.explain_as(View::Enforced, flow, server_name, carried)
+    }
+
+    /// Decides as [`Engine::connection_as`] does, and says what led to it.
+    pub fn explain_as(
+        &self,
+        view: View,
+        flow: &Flow<'_>,
+        server_name: Option<Option<&[u8]>>,
+        carried: Option<Carried<'_>>,
+    ) -> Explanation {
+        let table = self.table_as(view, flow.subject);
         let side = Side {
             engine: self,
             table: table.side(flow.direction),
@@ -110,6 +121,7 @@ fn asks_for_a_miss(verdict: &Verdict) -> bool {
         | Reason::NotDefaultDeny
         | Reason::HostAllowed
         | Reason::EnforcementNever
+        | Reason::Audited
         | Reason::DeniedByRule
         | Reason::WrongProtocol
         | Reason::NotAuthenticated

@@ -75,7 +75,7 @@ pub use address::{AddressTable, parse_address};
 pub use admission::{AddressFacts, Admission, Destination, Scope};
 pub use bundle::{Bundle, BundleError};
 pub use claim::{Claim, Workload};
-pub use engine::{Connection, Engine, IdentityId};
+pub use engine::{Connection, Engine, IdentityId, View};
 pub use explain::{Explanation, Missed, NearMiss};
 pub use flow::{Carried, Direction, Flow, IcmpFamily, Peer, Protocol};
 pub use fqdn::{FqdnError, FqdnPattern};

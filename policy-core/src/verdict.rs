@@ -62,6 +62,8 @@ pub enum Reason {
     HostAllowed,
     /// Enforcement is switched off.
     EnforcementNever,
+    /// All policies are in audit mode: whatever they say, it passes.
+    Audited,
     /// A deny rule matches.
     DeniedByRule,
     /// The endpoint is isolated and no allow rule matches.
@@ -99,6 +101,7 @@ impl Reason {
             Self::NotDefaultDeny => "not-default-deny",
             Self::HostAllowed => "host-allowed",
             Self::EnforcementNever => "enforcement-never",
+            Self::Audited => "audited",
             Self::DeniedByRule => "denied-by-rule",
             Self::DefaultDeny => "default-deny",
             Self::NoHttpRuleMatches => "no-http-rule-matches",
@@ -124,6 +127,7 @@ impl fmt::Display for Reason {
             Self::NotDefaultDeny => "no policy denies by default in this direction, and no deny rule matches",
             Self::HostAllowed => "the endpoint's own host may always connect",
             Self::EnforcementNever => "enforcement is switched off",
+            Self::Audited => "all policies are in audit mode, so none has an effect",
             Self::DeniedByRule => "a rule denies it",
             Self::DefaultDeny => "the endpoint is isolated in this direction and no rule allows it",
             Self::NoHttpRuleMatches => "rules allow the connection, but none of them this request",
@@ -203,8 +207,17 @@ impl Verdict {
 
     /// Refused without asking any policy: the facts do not say whose policy it would be.
     pub fn refusal(reason: Reason) -> Self {
+        Self::unasked(Decision::Deny, reason)
+    }
+
+    /// Let pass without asking any policy, since none has an effect.
+    pub fn audited() -> Self {
+        Self::unasked(Decision::Allow, Reason::Audited)
+    }
+
+    fn unasked(decision: Decision, reason: Reason) -> Self {
         Self {
-            decision: Decision::Deny,
+            decision,
             layer: Layer::L3,
             proxied: false,
             direction: None,

@@ -14,6 +14,9 @@ pub(crate) struct MatrixArgs {
     /// Show only this port, and those that no policy tells from it; may be repeated.
     #[arg(long, action = ArgAction::Append, value_name = "PORT[/PROTOCOL]")]
     pub(crate) port: Vec<Port>,
+    /// Judge policies in audit mode as if they were enforced. Without this they have no effect, as in a proxy.
+    #[arg(long)]
+    pub(crate) audit_as_enforced: bool,
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: MatrixFormat,
@@ -60,6 +63,9 @@ pub(crate) struct DiffArgs {
     /// What DNS says of a name; may be repeated. Names without an answer get an address that nobody else has.
     #[arg(long = "fqdn", action = ArgAction::Append, value_name = "NAME=ADDR[,ADDR]")]
     pub(crate) fqdns: Vec<Name>,
+    /// Judge policies in audit mode as if they were enforced. Without this they have no effect, as in a proxy.
+    #[arg(long)]
+    pub(crate) audit_as_enforced: bool,
     /// Which differences make the exit status 1.
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
     pub(crate) fail_on: FailOn,

@@ -24,6 +24,9 @@ pub(crate) struct TestArgs {
     /// Run again whenever a suite, or a file that one names, changes.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Put all policies in audit mode: nothing is denied. Cases tell what would be with `would`.
+    #[arg(long)]
+    pub(crate) audit: bool,
     /// Who decides; the explanations are always those of the native engine.
     #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
     pub(crate) engine: EngineChoice,

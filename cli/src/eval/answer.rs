@@ -102,23 +102,25 @@ impl Evaluator {
     fn ask_all(&mut self, line: &Line, bundle: Bundle) -> Result<Vec<BothSides>, String> {
         let (bundle, ends) = ends::place(line, bundle)?;
         self.judge.load(&bundle).map_err(|error| format!("{error:#}"))?;
+        let nobody = Answer::unknown_subject(&bundle);
         let flows = line.flows.iter().zip(&ends).enumerate();
         let answers = flows.map(|(i, (flow, ends))| match (ends, &flow.content) {
             (Some(ends), Some(content)) => self
-                .ask(flow, ends, content)
+                .ask(flow, ends, content, &nobody)
                 .map_err(|error| format!("flows[{i}]: {error:#}")),
             (None, _) | (_, None) => Ok(BothSides::unsupported()),
         });
         answers.collect()
     }
 
-    fn ask(&mut self, flow: &Flow, ends: &Ends, content: &Content) -> anyhow::Result<BothSides> {
+    /// `nobody` answers for a side without policy.
+    fn ask(&mut self, flow: &Flow, ends: &Ends, content: &Content, nobody: &Answer) -> anyhow::Result<BothSides> {
         let mut side = |direction, has_policy: bool| {
             if flow.direction.is_some_and(|wanted| wanted != direction) {
                 return Ok(None);
             }
             if !has_policy {
-                return Ok(Some(Answer::unknown_subject()));
+                return Ok(Some(nobody.clone()));
             }
             let question = Question {
                 direction,

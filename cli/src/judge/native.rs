@@ -1,7 +1,7 @@
 //! The engine in this program.
 
 use anyhow::{Context as _, Result, anyhow};
-use policy_core::{AddressFacts, Bundle, Direction, Engine, Scope};
+use policy_core::{AddressFacts, Bundle, Direction, Engine, Scope, View};
 
 use super::{Answer, Judge, Question};
 
@@ -43,9 +43,12 @@ impl Judge for Native {
             Direction::Ingress => Scope::Ingress,
             Direction::Egress => Scope::Egress,
         };
-        let admission = engine.admit(&facts, scope);
-        let verdict = content.with_carried(|carried| admission.judge(content.server_name(), carried));
-        Ok(verdict.into())
+        let judge = |view| {
+            let admission = engine.admit_as(view, &facts, scope);
+            content.with_carried(|carried| admission.judge(content.server_name(), carried))
+        };
+        let would = engine.has_audit().then(|| judge(View::Would));
+        Ok(Answer::new(judge(View::Enforced), would))
     }
 }
 

@@ -19,6 +19,18 @@ use super::{Answer, Content, Judge, Message, Native, Question};
 /// The reasons by which the plugin refuses what the policy allows as far as it was asked: on a chain where nobody looks
 /// at requests, it refuses connections whose requests would be decided one by one.
 const BEYOND_HANDSHAKE: [&str; 2] = ["http-required", Reason::WrongProtocol.as_str()];
+/// Where the plugin leaves verdict, reason and rules.
+const ENFORCED: [&str; 3] = [
+    "wasm.portcullis_verdict",
+    "wasm.portcullis_reason",
+    "wasm.portcullis_rule",
+];
+/// The same for what would be decided if audit were off.
+const WOULD: [&str; 3] = [
+    "wasm.portcullis_would",
+    "wasm.portcullis_would_reason",
+    "wasm.portcullis_would_rule",
+];
 /// A client port; no policy looks at it.
 const CLIENT_PORT: u16 = 40_000;
 
@@ -37,7 +49,7 @@ struct Configuration<'a> {
     bundle: &'a Bundle,
 }
 
-/// What the plugin leaves for access logs.
+/// What the plugin leaves for access logs of a verdict.
 struct Logged {
     verdict: Decision,
     reason: String,
@@ -90,25 +102,19 @@ impl Judge for Wasm {
 
 impl Wasm {
     fn decide(&mut self, question: &Question<'_>) -> Result<Answer> {
-        let native = self.native.ask(question)?;
-        let logged = self.run(question)?;
-        // The plugin decides on more than was asked about, and by another rule. What it says to the rest is of no
-        // interest; that it went on to the rest is.
-        if native.allows() && native.proxied && logged.passes(question.content) {
-            return Ok(native);
-        }
-        let Logged {
-            verdict,
-            reason,
-            rule,
-            conflicts_with,
-        } = logged;
+        let mut native = self.native.ask(question)?;
+        let (enforced, would) = self.run(question)?;
+        let would = match (native.would.take(), would) {
+            (Some(native), Some(would)) => Some(Box::new(would.answer(*native, question.content))),
+            (None, None) => None,
+            (native, _) => bail!(
+                "only one engine knows of audit mode: the native one is it: {}",
+                native.is_some()
+            ),
+        };
         Ok(Answer {
-            verdict,
-            reason: reason.into(),
-            rule,
-            conflicts_with,
-            ..native
+            would,
+            ..enforced.answer(native, question.content)
         })
     }
 
@@ -130,7 +136,8 @@ impl Wasm {
         self.native.ask(question)
     }
 
-    fn run(&self, question: &Question<'_>) -> Result<Logged> {
+    /// The verdict, and what it would be if a policy is in audit mode.
+    fn run(&self, question: &Question<'_>) -> Result<(Logged, Option<Logged>)> {
         let mut tcp = self.vm.tcp(connection(question));
         tcp.new_connection();
         match (question.content.http(), tcp.closed()) {
@@ -144,6 +151,28 @@ impl Wasm {
 }
 
 impl Logged {
+    /// The answer with what the plugin does not tell, which is taken from the native engine.
+    fn answer(self, native: Answer, asked: &Content) -> Answer {
+        // The plugin decides on more than was asked about, and by another rule. What it says to the rest is of no
+        // interest; that it went on to the rest is.
+        if native.allows() && native.proxied && self.passes(asked) {
+            return native;
+        }
+        let Self {
+            verdict,
+            reason,
+            rule,
+            conflicts_with,
+        } = self;
+        Answer {
+            verdict,
+            reason: reason.into(),
+            rule,
+            conflicts_with,
+            ..native
+        }
+    }
+
     /// Whether what is asked about passes, and more than that was decided.
     fn passes(&self, asked: &Content) -> bool {
         let allows = self.verdict == Decision::Allow;
@@ -211,22 +240,27 @@ fn http_request(request: &HttpRequest) -> Request {
     })
 }
 
-fn read_state(get: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Logged> {
-    let text = |key: &str| {
-        let value = get(key).with_context(|| format!("the plugin left no `{key}`"))?;
-        Ok::<_, anyhow::Error>(String::from_utf8(value)?)
+/// The verdict, and what it would be if the plugin says so.
+fn read_state(get: impl Fn(&str) -> Option<Vec<u8>>) -> Result<(Logged, Option<Logged>)> {
+    let read = |[verdict, reason, rule]: [&str; 3]| {
+        let text = |key: &str| {
+            let value = get(key).with_context(|| format!("the plugin left no `{key}`"))?;
+            Ok::<_, anyhow::Error>(String::from_utf8(value)?)
+        };
+        let verdict = text(verdict)?;
+        let known = [Decision::Allow, Decision::Deny, Decision::Conflict];
+        let decision = known.into_iter().find(|decision| decision.as_str() == verdict);
+        let verdict = decision.with_context(|| format!("the plugin says `{verdict}`, which is no verdict"))?;
+        let rules = text(rule)?;
+        // Two rules that contradict each other are there together.
+        let mut rules = rules.split("; ").filter(|rule| !rule.is_empty()).map(str::to_owned);
+        Ok::<_, anyhow::Error>(Logged {
+            verdict,
+            reason: text(reason)?,
+            rule: rules.next(),
+            conflicts_with: rules.next(),
+        })
     };
-    let verdict = text("wasm.portcullis_verdict")?;
-    let known = [Decision::Allow, Decision::Deny, Decision::Conflict];
-    let decision = known.into_iter().find(|decision| decision.as_str() == verdict);
-    let verdict = decision.with_context(|| format!("the plugin says `{verdict}`, which is no verdict"))?;
-    let rules = text("wasm.portcullis_rule")?;
-    // Two rules that contradict each other are there together.
-    let mut rules = rules.split("; ").filter(|rule| !rule.is_empty()).map(str::to_owned);
-    Ok(Logged {
-        verdict,
-        reason: text("wasm.portcullis_reason")?,
-        rule: rules.next(),
-        conflicts_with: rules.next(),
-    })
+    let would = get(WOULD[0]).is_some().then(|| read(WOULD)).transpose()?;
+    Ok((read(ENFORCED)?, would))
 }

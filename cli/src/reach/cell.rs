@@ -152,7 +152,7 @@ impl Asked<'_> {
         };
         let (egress, ingress) = (side(Direction::Egress), side(Direction::Ingress));
         let (reach, passing) = match verdict.allows() {
-            _ if verdict.reason == Reason::UnknownSubject => (Reach::Unasked, Vec::new()),
+            _ if self.proven.sides().is_empty() => (Reach::Unasked, Vec::new()),
             false => (Reach::None, Vec::new()),
             true => self.passing(),
         };

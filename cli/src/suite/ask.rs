@@ -1,7 +1,7 @@
 //! Asking about cases: what both sides say, why, and which rules that exercises.
 
 use anyhow::{Context as _, Result, bail};
-use policy_core::{Bundle, Direction, Engine, Explanation, Flow, IdentityId, Peer, RuleRef, bundle::Backend};
+use policy_core::{Bundle, Direction, Engine, Explanation, Flow, IdentityId, Peer, RuleRef, View, bundle::Backend};
 
 use super::{case::Case, world::Ends};
 use crate::{
@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) answer: BothSides,
     /// Every policy that was asked.
     pub(super) sides: Vec<Side>,
+    /// The same as if audit were off; empty if no policy is in audit mode.
+    pub(super) would: Vec<Side>,
     /// Every place of the policies that the case exercises.
     pub(super) matched: Vec<String>,
 }
@@ -70,17 +72,32 @@ impl Asker {
         let mut seen = Seen {
             answer,
             sides: Vec::new(),
+            would: Vec::new(),
             matched: Vec::new(),
         };
         for flow in flows(engine, bundle, case, ends) {
             let content = &case.flow.content;
             let server_name = content.server_name();
-            let explanation = content.with_carried(|carried| engine.explain(&flow, server_name, carried));
+            let explain = |view| content.with_carried(|carried| engine.explain_as(view, &flow, server_name, carried));
+            seen.sides.push(Side::new(flow.direction, explain(View::Enforced)));
+            if engine.has_audit() {
+                seen.would.push(Side::new(flow.direction, explain(View::Would)));
+            }
             let matched = content.with_carried(|carried| engine.matching(&flow, server_name, carried));
-            seen.sides.push(Side::new(flow.direction, explanation));
             seen.matched.extend(matched.iter().map(text));
         }
         Ok(seen)
+    }
+}
+
+impl Seen {
+    /// Every policy that was asked, as if audit were off.
+    pub(super) fn as_if_enforced(&self) -> &[Side] {
+        if self.would.is_empty() {
+            &self.sides
+        } else {
+            &self.would
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) const FLOW_KEYS: [&str; 10] = [
     "kafka",
     "dns",
 ];
-const CASE_KEYS: [&str; 4] = ["name", "from", "expect", "because"];
+const CASE_KEYS: [&str; 5] = ["name", "from", "expect", "would", "because"];
 
 /// One question, and what is expected of its answer.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Case {
     pub(super) from: Located<Peer>,
     pub(super) flow: Flow,
     pub(super) expect: Expect,
+    /// What would be the verdict if audit were off; `None` if that does not matter.
+    pub(super) would: Option<Expect>,
     /// A part of the deciding rule, or the code of the reason.
     pub(super) because: Option<String>,
 }
@@ -121,6 +123,7 @@ pub(super) fn read_cases(reader: &mut Reader, place: &Place<'_>) -> Vec<Case> {
     let Some(expect) = expect.and_then(|expect| read_expect(reader, &expect)) else {
         return Vec::new();
     };
+    let would = place.get("would").and_then(|would| read_expect(reader, &would));
     let many = sources.len() * flows.len() > 1;
     let at = reader.location(place.node);
     let mut cases = Vec::new();
@@ -132,6 +135,7 @@ pub(super) fn read_cases(reader: &mut Reader, place: &Place<'_>) -> Vec<Case> {
                 from: from.clone(),
                 flow: flow.clone(),
                 expect,
+                would,
                 because: because.map(str::to_owned),
             };
             case.name = match name {

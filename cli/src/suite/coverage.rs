@@ -65,9 +65,9 @@ impl Coverage {
 }
 
 /// The policies that take part in the denials of a case: those that isolate who is denied something, and those whose
-/// rule denies.
+/// rule denies. A policy in audit mode takes part in what it would deny.
 fn denying(seen: &Seen) -> impl Iterator<Item = &str> {
-    let refusing = seen.sides.iter().filter(|side| !side.answer.allows());
+    let refusing = seen.as_if_enforced().iter().filter(|side| !side.answer.allows());
     let rules = refusing.flat_map(|side| {
         let Side {
             answer, isolated_by, ..

@@ -63,14 +63,19 @@ pub(super) struct CaseReport {
     /// What is not as expected, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<String>,
-    /// What each side says, for a case that failed.
+    /// What each side says, for a case that failed; if only the verdict without audit is wrong, what it would say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sides: Vec<SideReport>,
+    /// Whether what the sides come to is to pass.
+    #[serde(skip)]
+    pub(super) sides_allow: bool,
 }
 
 #[derive(Serialize)]
 pub(super) struct Expected {
     pub(super) verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) because: Option<String>,
 }
@@ -144,13 +149,26 @@ impl SuiteReport {
 
 impl CaseReport {
     fn new(case: &Case, seen: Seen) -> Self {
-        let problem = problem(case, &seen);
-        let passed = problem.is_none();
-        let sides = seen.sides.into_iter().filter(|_| !passed);
+        let wrong = problem(case, &seen);
+        let would = wrong.is_none().then(|| wrong_would(case, &seen)).flatten();
+        let combined = &seen.answer.combined;
+        let spokesman = if would.is_some() {
+            combined.as_if_enforced()
+        } else {
+            combined
+        };
+        let sides_allow = spokesman.allows();
+        let sides = match (&wrong, &would) {
+            (Some(_), _) => seen.sides,
+            (None, Some(_)) if seen.would.is_empty() => seen.sides,
+            (None, Some(_)) => seen.would,
+            (None, None) => Vec::new(),
+        };
+        let problem = wrong.or(would);
         Self {
             name: case.name.clone(),
             line: case.at.line(),
-            passed,
+            passed: problem.is_none(),
             question: case.question(),
             from: case.from.value.to_string(),
             to: case.flow.to.value.to_string(),
@@ -158,11 +176,13 @@ impl CaseReport {
             protocol: case.flow.port.protocol,
             expected: Expected {
                 verdict: case.expect.as_str(),
+                would: case.would.map(Expect::as_str),
                 because: case.because.clone(),
             },
+            sides_allow,
             seen: seen.answer.combined,
             problem,
-            sides: sides.map(SideReport::from).collect(),
+            sides: sides.into_iter().map(SideReport::from).collect(),
         }
     }
 }
@@ -208,6 +228,16 @@ fn problem(case: &Case, seen: &Seen) -> Option<String> {
         "expected {expected} because of `{because}`, seen {verdict} because of {}",
         found.join(" and ")
     ))
+}
+
+/// What would not be as expected if audit were off.
+fn wrong_would(case: &Case, seen: &Seen) -> Option<String> {
+    let expected = case.would?;
+    let would = seen.answer.combined.as_if_enforced();
+    (would.allows() != (expected == Expect::Allow)).then(|| {
+        let (expected, verdict, reason) = (expected.as_str(), would.verdict.as_str(), &would.reason);
+        format!("expected that it would {expected}, but it would {verdict}: {reason}")
+    })
 }
 
 /// Why one side says what the whole says.

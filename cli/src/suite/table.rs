@@ -164,6 +164,7 @@ fn read_row(reader: &mut Reader, table: &str, line: &[Word<'_>], columns: &[(&st
             },
             flow: flow.clone(),
             expect,
+            would: None,
             because: None,
         });
     }

@@ -41,7 +41,7 @@ pub(super) fn details(case: &CaseReport) -> String {
     for side in case
         .sides
         .iter()
-        .filter(|side| side.answer.allows() == case.seen.allows())
+        .filter(|side| side.answer.allows() == case.sides_allow)
     {
         render_side(&mut text, side);
     }

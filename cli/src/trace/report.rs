@@ -1,7 +1,9 @@
 //! The answer of a trace, as it goes out as JSON and is printed as text.
 
 use anyhow::{Result, bail};
-use policy_core::{Change, Direction, Engine, Explanation, Flow, HeaderChange, Peer, Protocol, RuleRef};
+use policy_core::{
+    Change, Direction, Engine, Explanation, Flow, HeaderChange, NearMiss, Peer, Protocol, RuleRef, View,
+};
 use serde::{Serialize, Serializer};
 
 use super::scene::{Party, Scene};
@@ -60,6 +62,9 @@ pub(super) struct Side {
     /// For a denial that no deny rule made: the allow rule that came closest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) nearest: Option<Nearest>,
+    /// What all policies say as if audit were off, if one is in audit mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would: Option<Would>,
     /// What happens to the headers of a request that passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) header_changes: Vec<ChangedHeader>,
@@ -67,6 +72,20 @@ pub(super) struct Side {
     pub(super) inspects_requests: bool,
     /// Whether the TLS server name would count; only set when nothing but addresses was asked about.
     pub(super) inspects_server_name: bool,
+}
+
+/// What the policies of one endpoint would say.
+#[derive(Serialize)]
+pub(super) struct Would {
+    #[serde(flatten)]
+    pub(super) answer: Answer,
+    /// Why, in words.
+    pub(super) explanation: String,
+    /// The rules that would isolate the subject in this direction.
+    pub(super) isolated_by: Vec<String>,
+    /// For a denial that no deny rule would make: the allow rule that came closest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nearest: Option<Nearest>,
 }
 
 /// An endpoint or a peer.
@@ -184,7 +203,10 @@ fn describe(engine: &Engine, party: &Party) -> Described {
 
 impl Side {
     fn new(engine: &Engine, flow: &Flow<'_>, content: &Content, subject: Described, peer: Described) -> Self {
-        let explanation = content.with_carried(|carried| engine.explain(flow, content.server_name(), carried));
+        let explain =
+            |view| content.with_carried(|carried| engine.explain_as(view, flow, content.server_name(), carried));
+        let explanation = explain(View::Enforced);
+        let would = engine.has_audit().then(|| Would::from(explain(View::Would)));
         let connection = engine.connection(flow);
         let changes = content
             .http()
@@ -196,7 +218,6 @@ impl Side {
             isolated_by,
             nearest,
         } = explanation;
-        let text = |rule: &RuleRef| rule.as_str().to_owned();
         Self {
             direction: flow.direction,
             subject,
@@ -205,15 +226,42 @@ impl Side {
             explanation: verdict.reason.to_string(),
             answer: verdict.into(),
             isolated_by: isolated_by.iter().map(text).collect(),
-            nearest: nearest.map(|near| Nearest {
-                rule: text(&near.rule),
-                missed: near.missed.to_string(),
-            }),
+            nearest: nearest.map(Nearest::from),
+            would,
             header_changes: changes.into_iter().map(ChangedHeader::from).collect(),
             inspects_requests: content.message.is_none() && connection.inspects_http(),
             inspects_server_name: *content == Content::default() && connection.inspects_tls(),
         }
     }
+}
+
+impl From<Explanation> for Would {
+    fn from(explanation: Explanation) -> Self {
+        let Explanation {
+            verdict,
+            isolated_by,
+            nearest,
+        } = explanation;
+        Self {
+            explanation: verdict.reason.to_string(),
+            answer: verdict.into(),
+            isolated_by: isolated_by.iter().map(text).collect(),
+            nearest: nearest.map(Nearest::from),
+        }
+    }
+}
+
+impl From<NearMiss> for Nearest {
+    fn from(near: NearMiss) -> Self {
+        Self {
+            rule: text(&near.rule),
+            missed: near.missed.to_string(),
+        }
+    }
+}
+
+fn text(rule: &RuleRef) -> String {
+    rule.as_str().to_owned()
 }
 
 impl From<HeaderChange> for ChangedHeader {

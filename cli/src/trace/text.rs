@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use policy_core::{Direction, Layer, Reason, bundle::Authentication};
 
-use super::report::{ChangedHeader, Described, Nearest, Side, Trace};
+use super::report::{ChangedHeader, Described, Nearest, Side, Trace, Would};
 use crate::{
     judge::Answer,
     output::{Style, wrap},
@@ -48,7 +48,7 @@ pub(super) fn render(trace: &Trace, style: Style) -> String {
         .chain(shown);
     let question = question.flatten().collect::<Vec<String>>().join("  ");
     let question = style.heading(&question);
-    let mut text = format!("{}  {question}\n", word(answer, style));
+    let mut text = format!("{}{}  {question}\n", word(answer, style), would_be(answer, style));
     for (direction, end) in [(Direction::Egress, from), (Direction::Ingress, to)] {
         let mut asked = sides.iter().filter(|side| side.direction == direction).peekable();
         if asked.peek().is_none() && !sides.is_empty() {
@@ -97,6 +97,7 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style
         explanation,
         isolated_by,
         nearest,
+        would,
         header_changes,
         inspects_requests,
         inspects_server_name,
@@ -131,6 +132,19 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style
     if let Some(Nearest { rule, missed }) = nearest {
         field(text, "nearest allow", rule);
         field(text, "", &format!("missed: {missed}"));
+    }
+    if let Some(Would {
+        answer, explanation, ..
+    }) = would
+    {
+        field(
+            text,
+            "as if enforced",
+            &format!("{}: {explanation}", verdict(answer, style)),
+        );
+        if let Some(rule) = &answer.rule {
+            field(text, "", rule);
+        }
     }
     for ChangedHeader { header, change, value } in header_changes {
         let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
@@ -169,6 +183,14 @@ fn verdict(answer: &Answer, style: Style) -> String {
     match answer.layer {
         Some(layer @ (Layer::L4 | Layer::L7)) => format!("{word} at {}", layer.as_str()),
         Some(Layer::L3) | None => word,
+    }
+}
+
+/// What the verdict would be if audit were off, if that is another one.
+fn would_be(answer: &Answer, style: Style) -> String {
+    match &answer.would {
+        Some(would) if would.allows() != answer.allows() => format!(" (as if enforced: {})", word(would, style)),
+        Some(_) | None => String::new(),
     }
 }
 

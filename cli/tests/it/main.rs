@@ -1,5 +1,6 @@
 //! The program as people and other programs use it: arguments in, text and exit status out.
 
+mod audit;
 mod compile;
 mod conformance;
 mod diff;

@@ -7,29 +7,53 @@ use serde::Serialize;
 
 use super::Node;
 use super::any::Extension;
+use super::flow_log::{self, FlowFormat, HasFlow};
+
+/// A log, and which of the connections or requests it is about.
+#[derive(Serialize)]
+pub(super) struct AccessLog {
+    /// `None` means all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<HasFlow>,
+    #[serde(flatten)]
+    logger: Extension<FileLog>,
+}
 
 /// Envoy's file logger.
 #[derive(Serialize)]
-pub(super) struct FileLog {
+struct FileLog {
     path: String,
     log_format: LogFormat,
 }
 
 #[derive(Serialize)]
-struct LogFormat {
-    json_format: BTreeMap<&'static str, String>,
+#[serde(rename_all = "snake_case")]
+enum LogFormat {
+    /// An object with these values, which Envoy escapes.
+    JsonFormat(BTreeMap<&'static str, String>),
+    /// A line as it stands.
+    TextFormatSource(FlowFormat),
 }
 
-/// What both kinds of line say. `verdict` is the plugin's; `flags` and `closed` tell when something else ended it.
+/// What both kinds of line say. `verdict` is the plugin's, and `would` what it would be without audit mode, if a policy
+/// is in it; `flags` and `closed` tell when something else ended it.
 const COMMON: &[(&str, &str)] = &[
     ("time", "%START_TIME%"),
     ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
     ("destination", "%DOWNSTREAM_LOCAL_ADDRESS%"),
     ("upstream", "%UPSTREAM_HOST%"),
+    ("source_identity", "%FILTER_STATE(wasm.portcullis_source:PLAIN)%"),
+    (
+        "destination_identity",
+        "%FILTER_STATE(wasm.portcullis_destination:PLAIN)%",
+    ),
     ("peer", "%FILTER_STATE(wasm.portcullis_peer:PLAIN)%"),
     ("verdict", "%FILTER_STATE(wasm.portcullis_verdict:PLAIN)%"),
     ("reason", "%FILTER_STATE(wasm.portcullis_reason:PLAIN)%"),
     ("rule", "%FILTER_STATE(wasm.portcullis_rule:PLAIN)%"),
+    ("would", "%FILTER_STATE(wasm.portcullis_would:PLAIN)%"),
+    ("would_reason", "%FILTER_STATE(wasm.portcullis_would_reason:PLAIN)%"),
+    ("would_rule", "%FILTER_STATE(wasm.portcullis_would_rule:PLAIN)%"),
     ("flags", "%RESPONSE_FLAGS%"),
     ("duration_ms", "%DURATION%"),
 ];
@@ -58,36 +82,49 @@ const REQUEST: &[(&str, &str)] = &[
     ("details", "%RESPONSE_CODE_DETAILS%"),
 ];
 
-/// One line when a connection on this listener ends. The listener writes it, not the last filter, so that a
+/// What a listener writes when one of its connections ends. The listener writes it, not the last filter, so that a
 /// connection which was denied before it became HTTP has a line too.
-pub(super) fn connections(node: &Node, listener: &str) -> Extension<FileLog> {
+pub(super) fn connections(node: &Node, listener: &str) -> Vec<AccessLog> {
     let closed = node.envoy.logs_close_reasons().then_some(CLOSED);
     let own = CONNECTION.iter().copied().chain(closed);
-    file(&node.access_log, "connection", listener, own)
+    logs(node, "connection", listener, own)
 }
 
-/// One line when a request on this listener ends.
-pub(super) fn requests(node: &Node, listener: &str) -> Extension<FileLog> {
-    file(&node.access_log, "request", listener, REQUEST.iter().copied())
+/// What is written when a request on this listener ends.
+pub(super) fn requests(node: &Node, listener: &str) -> Vec<AccessLog> {
+    logs(node, "request", listener, REQUEST.iter().copied())
 }
 
-fn file(
-    path: &Path,
+fn logs(
+    node: &Node,
     what: &str,
     listener: &str,
     own: impl Iterator<Item = (&'static str, &'static str)>,
-) -> Extension<FileLog> {
+) -> Vec<AccessLog> {
     let fixed = [("log", what.to_owned()), ("listener", listener.to_owned())];
     let formats = COMMON
         .iter()
         .copied()
         .chain(own)
         .map(|(key, format)| (key, format.to_owned()));
+    let everything = AccessLog {
+        filter: None,
+        logger: file(
+            &node.access_log,
+            LogFormat::JsonFormat(fixed.into_iter().chain(formats).collect()),
+        ),
+    };
+    let flows = node.flow_log.as_deref().map(|path| AccessLog {
+        filter: Some(HasFlow::new()),
+        logger: file(path, LogFormat::TextFormatSource(flow_log::line(&node.id, listener))),
+    });
+    [everything].into_iter().chain(flows).collect()
+}
+
+fn file(path: &Path, log_format: LogFormat) -> Extension<FileLog> {
     let log = FileLog {
         path: path.display().to_string(),
-        log_format: LogFormat {
-            json_format: fixed.into_iter().chain(formats).collect(),
-        },
+        log_format,
     };
     Extension::new(
         "envoy.access_loggers.file",

@@ -7,6 +7,7 @@ use super::Node;
 use super::any::{Address, Extension};
 use super::cluster::{self, WireCluster};
 use super::listener::WireListener;
+use super::stats::StatsConfig;
 
 /// A complete Envoy configuration.
 #[derive(Serialize)]
@@ -48,31 +49,6 @@ const ADMIN_PATHS: &[&str] = &[
 ];
 
 #[derive(Serialize)]
-struct StatsConfig {
-    stats_tags: Vec<StatsTag>,
-}
-
-#[derive(Serialize)]
-struct StatsTag {
-    tag_name: &'static str,
-    regex: &'static str,
-}
-
-/// The plugin's counters carry their labels as name segments; these give them back to Prometheus. The first group is
-/// cut out of the name, the second is the label's value.
-const STATS_TAGS: &[(&str, &str)] = &[
-    ("direction", r"^wasmcustom\.portcullis_requests_total(\.dir\.(\w+))"),
-    (
-        "layer",
-        r"^wasmcustom\.portcullis_requests_total\.dir\.\w+(\.layer\.(\w+))",
-    ),
-    (
-        "verdict",
-        r"^wasmcustom\.portcullis_requests_total\.dir\.\w+\.layer\.\w+(\.verdict\.(\w+))",
-    ),
-];
-
-#[derive(Serialize)]
 struct OverloadManager {
     resource_monitors: [Extension<DownstreamConnections>; 1],
 }
@@ -91,10 +67,6 @@ struct StaticResources {
 impl Bootstrap {
     /// The bootstrap of a node that was checked.
     pub(super) fn new(node: &Node) -> Self {
-        let stats_tags = STATS_TAGS
-            .iter()
-            .map(|&(tag_name, regex)| StatsTag { tag_name, regex })
-            .collect();
         let limit = DownstreamConnections {
             max_active_downstream_connections: Commented(
                 50_000,
@@ -110,7 +82,7 @@ impl Bootstrap {
                 address: Address::tcp(node.admin),
                 allow_paths: allow_paths(node),
             },
-            stats_config: StatsConfig { stats_tags },
+            stats_config: StatsConfig::new(),
             overload_manager: OverloadManager {
                 resource_monitors: [Extension::new(
                     "envoy.resource_monitors.global_downstream_max_connections",

@@ -134,6 +134,7 @@ fn empty(id: &str, admin: SocketAddr) -> Node {
         encoding: Encoding::String,
         state_dir: "state".into(),
         access_log: "access.log".into(),
+        flow_log: None,
         dns_resolver: None,
         cluster_ranges: vec![],
         stand_in_ports: false,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_saphyr::Commented;
 
-use super::access_log::{self, FileLog};
+use super::access_log::{self, AccessLog};
 use super::any::{Empty, Extension};
 use super::guard::{self, Guard, Lua, Position};
 use super::plugin::Subscription;
@@ -31,7 +31,7 @@ pub(super) struct ConnectionManager {
     server_header_transformation: Commented<&'static str>,
     generate_request_id: bool,
     upgrade_configs: [Upgrade; 1],
-    access_log: [Extension<FileLog>; 1],
+    access_log: Vec<AccessLog>,
     route_config: RouteConfiguration,
     http_filters: Vec<HttpFilter>,
 }
@@ -134,7 +134,7 @@ pub(super) fn connection_manager(node: &Node, listener: &str, route: &Route) -> 
         upgrade_configs: [Upgrade {
             upgrade_type: why("websocket", "judged as its request"),
         }],
-        access_log: [access_log::requests(node, listener)],
+        access_log: access_log::requests(node, listener),
         route_config: routes::of(route),
         http_filters: filters(node, route),
     };

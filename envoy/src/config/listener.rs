@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_saphyr::Commented;
 
-use super::access_log::{self, FileLog};
+use super::access_log::{self, AccessLog};
 use super::any::{Address, Extension};
 use super::arrival::{self, ListenerFilter};
 use super::guard::{self, Guard, Position, SetFilterState};
@@ -31,7 +31,7 @@ pub(super) struct WireListener {
     traffic_direction: &'static str,
     metadata: Metadata,
     per_connection_buffer_limit_bytes: Commented<u32>,
-    access_log: [Extension<FileLog>; 1],
+    access_log: Vec<AccessLog>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listener_filters: Vec<ListenerFilter>,
     filter_chains: Vec<FilterChain>,
@@ -81,7 +81,7 @@ impl WireListener {
                 BUFFER_BYTES,
                 "one whole DNS message, not a client's flood".into(),
             ),
-            access_log: [access_log::connections(node, &listener.name)],
+            access_log: access_log::connections(node, &listener.name),
             listener_filters: arrival::listener_filters(listener),
             filter_chains: filter_chains(node, listener),
         }

@@ -27,8 +27,8 @@ pub(crate) enum Module {
     /// Says `allow` to every connection, and to requests if its configuration has more than one byte; refuses an
     /// empty configuration.
     Obey,
-    /// Tells what it reads about its listener in the properties for the access log, counts connections as the plugin
-    /// does, and says `allow` to everything.
+    /// Tells what it reads about its listener in the properties for the access log, counts connections in
+    /// [`COUNTERS`], and says `allow` to everything.
     Tell,
     /// As `AllowAll`, but a configuration of more than two bytes is accepted in Envoy's test VM only, and refused in
     /// the VMs that serve. It needs the capability `proxy_get_metric`.
@@ -174,15 +174,25 @@ fn tell() -> (String, String) {
             property.len()
         );
     }
-    let counter = "portcullis_requests_total.dir.both.layer.l4.verdict.allow";
-    data += &format!(r#"(data (i32.const 2000) "{counter}")"#);
-    code += &format!(
-        "(drop (call $define_metric (i32.const 0) (i32.const 2000) (i32.const {}) (i32.const 500)))
-         (drop (call $increment_metric (i32.load (i32.const 500)) (i64.const 1)))",
-        counter.len()
-    );
+    for (at, counter) in (2000..).step_by(200).zip(COUNTERS) {
+        data += &format!(r#"(data (i32.const {at}) "{counter}")"#);
+        code += &format!(
+            "(drop (call $define_metric (i32.const 0) (i32.const {at}) (i32.const {}) (i32.const 500)))
+             (drop (call $increment_metric (i32.load (i32.const 500)) (i64.const 1)))",
+            counter.len()
+        );
+    }
     (code, data)
 }
+
+/// What [`Module::Tell`] counts: a metric of each form that the plugin has.
+pub(crate) const COUNTERS: [&str; 5] = [
+    "portcullis_requests_total.dir.both.layer.l4.verdict.allow.policy.CiliumNetworkPolicy/a.b/c-1.verdict.deny",
+    "portcullis_requests_total.dir.unknown.layer.l7.verdict.deny.policy.default-deny",
+    "portcullis_audit_total.dir.ingress.layer.l7.would.deny",
+    "portcullis_revoked_total.layer.l4",
+    "portcullis_panics_total",
+];
 
 /// Counts configurations in a metric, which all VMs of a process share, and accepts the first one only.
 const REFUSE_SECOND: &str = "

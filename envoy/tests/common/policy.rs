@@ -80,6 +80,19 @@ impl Configuration {
         self
     }
 
+    /// The same with all of its policies in audit mode, each by itself.
+    pub(crate) fn audited(mut self) -> Self {
+        let policies = self.0["bundle"]["policies"].as_array_mut().unwrap();
+        policies.iter_mut().for_each(|policy| policy["mode"] = json!("audit"));
+        self
+    }
+
+    /// The same with the one switch that puts all policies in audit mode.
+    pub(crate) fn all_audited(mut self) -> Self {
+        self.0["bundle"]["options"]["audit"] = json!(true);
+        self
+    }
+
     /// The text, as the plugin gets it.
     pub(crate) fn text(&self) -> String {
         self.0.to_string()

@@ -9,6 +9,7 @@ use std::hash::DefaultHasher;
 use policy_core::Scope;
 use serde::Deserialize;
 
+use super::telemetry::ExplainSettings;
 use crate::path::Readings;
 
 /// All of the configuration but the policy.
@@ -20,6 +21,9 @@ pub(crate) struct Settings {
     pub(crate) identity: IdentitySettings,
     pub(crate) readings: Readings,
     pub(crate) revocation: Revocation,
+    /// Whether verdicts are written as flows.
+    pub(crate) flow_log: bool,
+    pub(crate) explain: ExplainSettings,
 }
 
 impl Settings {

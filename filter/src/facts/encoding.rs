@@ -9,7 +9,7 @@ use policy_core::{Protocol, Scope};
 use super::{ConnectionDestination, ConnectionFacts, LocalWorkload};
 use crate::claim::Claim;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const SCOPES: [Scope; 3] = [Scope::Ingress, Scope::Egress, Scope::Both];
 const TRANSPORTS: [Protocol; 5] = [
     Protocol::Tcp,
@@ -26,7 +26,7 @@ const AUTHORITY: u8 = 2;
 const UPSTREAM: u8 = 3;
 const ENDPOINT: u8 = 4;
 
-/// Version, settings, scope, transport, authenticated, port, source, destination, workload, claim. An alternative
+/// Version, settings, scope, transport, authenticated, port, source, source port, destination, workload, claim. An alternative
 /// begins with a byte that says which; numbers have their most significant byte first. The claim is the rest.
 pub(super) fn encode(facts: &ConnectionFacts) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
@@ -35,17 +35,12 @@ pub(super) fn encode(facts: &ConnectionFacts) -> Vec<u8> {
     bytes.push(position(&SCOPES, &facts.scope));
     bytes.push(position(&TRANSPORTS, &facts.transport));
     bytes.push(u8::from(facts.authenticated));
-    match facts.port {
-        None => bytes.push(ABSENT),
-        Some(port) => {
-            bytes.push(PRESENT);
-            bytes.extend(port.to_be_bytes());
-        }
-    }
+    put_port(&mut bytes, facts.port);
     match facts.source {
         None => bytes.push(ABSENT),
         Some(address) => put_address(&mut bytes, address),
     }
+    put_port(&mut bytes, facts.source_port);
     match facts.destination {
         ConnectionDestination::Address(address) => put_address(&mut bytes, address),
         ConnectionDestination::Authority => bytes.push(AUTHORITY),
@@ -81,16 +76,13 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ConnectionFacts> {
             1 => true,
             _ => return None,
         },
-        port: match rest.byte()? {
-            ABSENT => None,
-            PRESENT => Some(u16::from_be_bytes(rest.array()?)),
-            _ => return None,
-        },
+        port: rest.port()?,
         source: match rest.byte()? {
             ABSENT => None,
             PRESENT => Some(rest.address()?),
             _ => return None,
         },
+        source_port: rest.port()?,
         destination: match rest.byte()? {
             PRESENT => ConnectionDestination::Address(rest.address()?),
             AUTHORITY => ConnectionDestination::Authority,
@@ -118,6 +110,16 @@ fn position<T: PartialEq>(list: &[T], value: &T) -> u8 {
         .unwrap_or(u8::MAX)
 }
 
+fn put_port(bytes: &mut Vec<u8>, port: Option<u16>) {
+    match port {
+        None => bytes.push(ABSENT),
+        Some(port) => {
+            bytes.push(PRESENT);
+            bytes.extend(port.to_be_bytes());
+        }
+    }
+}
+
 /// In its IPv6 form.
 fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
     let v6 = match address {
@@ -140,6 +142,14 @@ impl Rest<'_> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*array)
+    }
+
+    fn port(&mut self) -> Option<Option<u16>> {
+        match self.byte()? {
+            ABSENT => Some(None),
+            PRESENT => Some(Some(u16::from_be_bytes(self.array()?))),
+            _ => None,
+        }
     }
 
     fn address(&mut self) -> Option<IpAddr> {

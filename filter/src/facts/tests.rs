@@ -310,7 +310,7 @@ fn facts() -> impl Strategy<Value = ConnectionFacts> {
     let words = (
         prop::sample::select(&[Scope::Ingress, Scope::Egress, Scope::Both][..]),
         prop::sample::select(&[Protocol::Tcp, Protocol::Udp, Protocol::IcmpV6][..]),
-        any::<(u64, Option<u16>, bool)>(),
+        any::<(u64, Option<u16>, Option<u16>, bool)>(),
     );
     (
         words,
@@ -320,11 +320,18 @@ fn facts() -> impl Strategy<Value = ConnectionFacts> {
         prop::option::of(claim),
     )
         .prop_map(
-            |((scope, transport, (settings, port, authenticated)), source, destination, workload, claim)| {
+            |(
+                (scope, transport, (settings, port, source_port, authenticated)),
+                source,
+                destination,
+                workload,
+                claim,
+            )| {
                 ConnectionFacts {
                     settings,
                     scope,
                     source,
+                    source_port,
                     destination,
                     workload,
                     transport,

@@ -69,3 +69,17 @@ pub(crate) fn with_policies(settings: &str, policies: &[&str]) -> String {
     assert!(parsed.is_ok(), "{:?} of {configuration}", parsed.err());
     configuration
 }
+
+/// The same configuration with this policy in audit mode.
+pub(crate) fn audited(configuration: &str, policy: &str) -> String {
+    let name = format!(r#""name":"{policy}""#);
+    assert!(configuration.contains(&name), "no policy is called {policy}");
+    configuration.replacen(&name, &format!(r#"{name},"mode":"audit""#), 1)
+}
+
+/// The same configuration with all policies in audit mode.
+pub(crate) fn all_audited(configuration: &str) -> String {
+    let bundle = r#""bundle":{"version":1,"#;
+    assert!(configuration.contains(bundle), "no bundle");
+    configuration.replacen(bundle, &format!(r#"{bundle}"options":{{"audit":true}},"#), 1)
+}

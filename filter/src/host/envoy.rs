@@ -5,6 +5,8 @@
 
 use core::ptr;
 
+use crate::headers;
+
 use super::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream};
 
 /// The host that called.
@@ -56,6 +58,7 @@ mod imports {
             headers_size: usize,
             grpc_status: i32,
         ) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_set_effective_context(context: u32) -> u32;
@@ -68,8 +71,6 @@ mod imports {
 const NOT_FOUND: u32 = 1;
 const REQUEST_HEADERS: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
-/// A header map without pairs.
-const NO_HEADERS: [u8; 4] = [0; 4];
 
 fn check(status: u32) -> Result<(), HostError> {
     if status == 0 { Ok(()) } else { Err(HostError(status)) }
@@ -141,8 +142,11 @@ impl Host for Envoy {
             status,
             details,
             body,
+            header,
             grpc_status,
         } = *reply;
+        let headers = header.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let headers = headers::encode(headers.as_slice());
         // SAFETY: all slices outlive the call, which copies them.
         check(unsafe {
             imports::proxy_send_local_response(
@@ -151,8 +155,8 @@ impl Host for Envoy {
                 details.len(),
                 body.as_ptr(),
                 body.len(),
-                NO_HEADERS.as_ptr(),
-                NO_HEADERS.len(),
+                headers.as_ptr(),
+                headers.len(),
                 grpc_status,
             )
         })
@@ -161,6 +165,13 @@ impl Host for Envoy {
     fn close(&self, stream: Stream) -> Result<(), HostError> {
         // SAFETY: plain numbers.
         check(unsafe { imports::proxy_close_stream(stream as u32) })
+    }
+
+    fn now(&self) -> Option<u64> {
+        let mut time = 0;
+        // SAFETY: `time` is a place for the result.
+        check(unsafe { imports::proxy_get_current_time_nanoseconds(&mut time) }).ok()?;
+        Some(time)
     }
 
     fn tick_every(&self, milliseconds: u32) -> Result<(), HostError> {

@@ -2,10 +2,11 @@
 
 use core::net::IpAddr;
 
-use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict};
+use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict, View};
 
 use crate::{
     authority,
+    case::Case,
     facts::{self, ConnectionDestination, ConnectionFacts},
     headers::Headers,
     host::Host,
@@ -48,6 +49,47 @@ impl Position {
     }
 }
 
+/// Where a request goes.
+pub(super) enum Target<'a> {
+    At(Destination<'a>, u16),
+    /// Wherever the load balancer sends it.
+    ChosenLater,
+}
+
+impl Question {
+    /// Where the request goes, or why that is not to be known.
+    pub(super) fn target(&self) -> Result<Target<'_>, Refusal> {
+        let port = self.facts.port;
+        let (address, port) = match (self.facts.destination, self.position) {
+            (ConnectionDestination::Address(address), _) => (address, port),
+            (ConnectionDestination::Upstream, Position::Upstream(address, chosen)) => (address, port.or(chosen)),
+            (ConnectionDestination::Upstream, Position::Downstream) => return Ok(Target::ChosenLater),
+            (ConnectionDestination::Authority, _) => {
+                let headers = self.headers.as_ref().ok_or(Refusal::NoHeaders)?;
+                let authority = headers.authority();
+                let parsed = authority.and_then(|text| authority::parse(text, port.unwrap_or_default()));
+                let (destination, port) = parsed.ok_or(Refusal::BadAuthority)?;
+                return Ok(Target::At(destination, port));
+            }
+        };
+        let port = port.ok_or(Refusal::UnknownDestination)?;
+        Ok(Target::At(Destination::Address(address), port))
+    }
+
+    /// What a verdict on the request is about.
+    pub(super) fn case<'a>(&'a self, policy: Option<&'a Policy>) -> Case<'a> {
+        Case {
+            facts: Some(&self.facts),
+            destination: match self.target() {
+                Ok(Target::At(destination, port)) => Some((destination, port)),
+                Ok(Target::ChosenLater) | Err(_) => None,
+            },
+            request: self.headers.as_ref(),
+            ..Case::request(policy)
+        }
+    }
+}
+
 /// What the policy says to a request.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
@@ -64,56 +106,44 @@ impl<T: Into<Outcome>> From<T> for Answer {
     }
 }
 
-/// What the policy says to the request.
+/// What the policies in effect say to the request and, if some are in audit mode, what all of them would say.
 pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) -> Answer {
-    let Question {
-        facts,
-        headers,
-        position,
-    } = question;
-    let headers = headers.as_ref();
-    match (facts.destination, *position) {
-        (ConnectionDestination::Address(address), _) => match facts.port {
-            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
-            None => Refusal::UnknownDestination.into(),
-        },
-        (ConnectionDestination::Upstream, Position::Upstream(address, chosen)) => match facts.port.or(chosen) {
-            Some(port) => answer_at(host, policy, question, Destination::Address(address), port),
-            None => Refusal::UnknownDestination.into(),
-        },
-        (ConnectionDestination::Upstream, Position::Downstream) => match policy.source_problem(facts) {
-            Some(reason) => Verdict::refusal(reason).into(),
-            None => Outcome::left_to_upstream().into(),
-        },
-        (ConnectionDestination::Authority, _) => {
-            let Some(headers) = headers else {
-                return Refusal::NoHeaders.into();
-            };
-            let default = facts.port.unwrap_or_default();
-            match headers.authority().and_then(|text| authority::parse(text, default)) {
-                Some((destination, port)) => answer_at(host, policy, question, destination, port),
-                None => Refusal::BadAuthority.into(),
-            }
-        }
+    if !policy.has_audit() {
+        return answer_as(View::Enforced, host, policy, question);
+    }
+    let would = answer_as(View::Would, host, policy, question).outcome;
+    let Answer { outcome, changes } = match policy.only_audits() {
+        true => Outcome::audited().into(),
+        false => answer_as(View::Enforced, host, policy, question),
+    };
+    Answer {
+        outcome: outcome.with_would(would),
+        changes,
     }
 }
 
-fn answer_at<H: Host>(
-    host: &H,
-    policy: &Policy,
-    question: &Question,
-    destination: Destination<'_>,
-    port: u16,
-) -> Answer {
-    let Question { facts, headers, .. } = question;
-    let asked = policy.admit(&facts.to(destination, port), facts.scope);
-    let server_name = server_name(host, &asked);
+fn answer_as<H: Host>(view: View, host: &H, policy: &Policy, question: &Question) -> Answer {
+    match question.target() {
+        Err(refusal) => refusal.into(),
+        Ok(Target::At(destination, port)) => {
+            let asked = policy.admit(view, &question.facts.to(destination, port), question.facts.scope);
+            answer_of(&asked, host, policy, question.headers.as_ref())
+        }
+        Ok(Target::ChosenLater) => match policy.source_problem(&question.facts) {
+            Some(reason) => Verdict::refusal(reason).into(),
+            None => Outcome::left_to_upstream().into(),
+        },
+    }
+}
+
+fn answer_of<H: Host>(asked: &Asked, host: &H, policy: &Policy, headers: Option<&Headers>) -> Answer {
+    let server_name = server_name(host, asked);
     if !asked.inspects_http() && !asked.changes_headers() {
         // The same for every request, so it may as well be one without anything.
         return asked.request(server_name.as_deref(), &HttpRequest::default()).into();
     }
     match headers {
-        Some(headers) => judge(&asked, server_name.as_deref(), headers, policy.settings.readings),
+        Some(headers) => judge(asked, server_name.as_deref(), headers, policy.settings.readings),
         None => Refusal::NoHeaders.into(),
     }
 }

@@ -2,7 +2,9 @@ use super::*;
 use crate::fake::{self, Mood, Plugin, Reply};
 use proptest::prelude::*;
 
+mod audit;
 mod changes;
+mod explain;
 mod header_changes;
 mod paths;
 mod sni;
@@ -77,9 +79,11 @@ fn a_denial_is_answered() {
         status,
         details,
         body,
+        header,
         grpc_status,
     } = plugin.world.reply.borrow().clone().expect("a reply");
     assert_eq!((status, grpc_status, body), (403, 7, b"Access denied\r\n".to_vec()));
+    assert_eq!(header, None, "nobody asked for an explanation");
     assert!(
         details.starts_with("portcullis_denied[CiliumNetworkPolicy/empire/deathstar_spec"),
         "{details}"

@@ -2,6 +2,7 @@ use super::*;
 use crate::fake::{self, Mood, Plugin};
 use proptest::prelude::*;
 
+mod audit;
 mod changes;
 mod facts;
 mod identity;

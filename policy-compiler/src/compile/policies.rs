@@ -83,6 +83,7 @@ impl Lowering<'_> {
             kind: policy.kind.clone(),
             namespace: policy.namespace.clone(),
             name: policy.name.clone(),
+            mode: policy.mode,
             rules,
         })
     }

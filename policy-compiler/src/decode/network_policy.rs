@@ -8,7 +8,7 @@ use policy_core::{
     bundle::{DefaultDeny, PortRule},
 };
 
-use super::{Context, Cursor, cursor::closest, selector};
+use super::{Context, Cursor, cursor::closest, mode::mode, selector};
 use crate::{
     diagnostic::Code,
     options::NetworkPolicyDialect,
@@ -49,6 +49,7 @@ pub(super) fn network_policy(cx: &mut Context<'_>, root: &Cursor<'_>) -> Option<
         cx.error(&metadata, Code::A1, "`metadata.name` is missing");
     }
     metadata.text_of(cx, "namespace");
+    let mode = mode(cx, &metadata);
     let namespace = match cx.object().namespace.as_str() {
         "" => DEFAULT_NAMESPACE.to_owned(),
         namespace => namespace.to_owned(),
@@ -59,6 +60,7 @@ pub(super) fn network_policy(cx: &mut Context<'_>, root: &Cursor<'_>) -> Option<
         kind: "NetworkPolicy".to_owned(),
         namespace: Some(namespace),
         name: name?.to_owned(),
+        mode,
         rules: vec![rule],
     })
 }

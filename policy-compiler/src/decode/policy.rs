@@ -3,15 +3,17 @@
 mod default_deny;
 mod subject;
 
-use policy_core::{Direction, bundle::DefaultDeny};
+use policy_core::{
+    Direction,
+    bundle::{DefaultDeny, Mode},
+};
 
-use super::{Context, Cursor, authentication, peers, ports};
+use super::{Context, Cursor, authentication, mode::mode, peers, ports};
 use crate::{
     diagnostic::Code,
     resource::{Element, Policy, Rule},
 };
 
-const MODE_ANNOTATION: &str = "portcullis.io/mode";
 const MAX_LOG_VALUE: usize = 32;
 
 /// One of the four lists of a rule.
@@ -52,27 +54,24 @@ const EGRESS_DENY: Section = Section {
 /// Reads a policy of either kind. One without namespace applies to all of them, whatever its kind.
 pub(super) fn policy(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<Policy> {
     root.fields(cx, &["apiVersion", "kind", "metadata", "spec", "specs", "status"]);
-    let (namespace, name) = metadata(cx, root, kind)?;
+    let (namespace, name, mode) = metadata(cx, root, kind)?;
     let rules = rules(cx, root, namespace.as_deref());
     Some(Policy {
         kind: kind.to_owned(),
         namespace,
         name,
+        mode,
         rules,
     })
 }
 
-fn metadata(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<(Option<String>, String)> {
+fn metadata(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<(Option<String>, String, Mode)> {
     let metadata = root.require(cx, "metadata", Code::A1)?;
     let name = metadata.text_of(cx, "name").unwrap_or_default();
     if name.is_empty() {
         cx.error(&metadata, Code::A1, "`metadata.name` is missing");
     }
-    if let Some(annotations) = metadata.get("annotations")
-        && let Some(mode) = annotations.get(MODE_ANNOTATION)
-    {
-        check_mode(cx, &mode);
-    }
+    let mode = mode(cx, &metadata);
     metadata.text_of(cx, "namespace");
     let namespace = Some(cx.object().namespace.clone()).filter(|namespace| !namespace.is_empty());
     let is_cluster_wide = kind == "CiliumClusterwideNetworkPolicy";
@@ -91,24 +90,7 @@ fn metadata(cx: &mut Context<'_>, root: &Cursor<'_>, kind: &str) -> Option<(Opti
         )
         .help("set `metadata.namespace`, or name a namespace with `-n` as for kubectl");
     }
-    Some((namespace.filter(|_| !is_cluster_wide), name.to_owned()))
-}
-
-fn check_mode(cx: &mut Context<'_>, at: &Cursor<'_>) {
-    match at.text(cx) {
-        None | Some("enforce") => {}
-        Some("audit") => {
-            cx.unsupported(at, "the mode `audit`");
-        }
-        Some(other) => {
-            cx.warning(
-                at,
-                Code::NO_EFFECT,
-                format!("unknown mode `{other}`: the policy is enforced"),
-            )
-            .help("the modes are enforce and audit");
-        }
-    }
+    Some((namespace.filter(|_| !is_cluster_wide), name.to_owned(), mode))
 }
 
 fn rules(cx: &mut Context<'_>, root: &Cursor<'_>, namespace: Option<&str>) -> Vec<Rule> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use policy_core::{
     Direction,
-    bundle::{Authentication, Bundle, L7Rules, PortPattern, PortRule},
+    bundle::{Authentication, Bundle, L7Rules, Mode, PortPattern, PortRule},
 };
 
 use super::{
@@ -16,23 +16,35 @@ use crate::diagnostic::Code;
 
 pub(super) fn check(bundle: &Bundle, findings: &mut Findings<'_>) {
     let wider = Wider::new(bundle);
-    let mut groups: HashMap<(u32, bool), Group<'_>> = HashMap::new();
-    let key = |site: &Site<'_>| (site.rule.subject, site.section.direction == Direction::Ingress);
+    let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
     for site in Site::all(bundle) {
-        groups.entry(key(&site)).or_insert_with(Group::new).add(site);
+        // What has no effect takes none from what has one.
+        for mode in [Mode::Enforce, Mode::Audit] {
+            if mode == Mode::Audit || site.policy.mode == Mode::Enforce {
+                groups.entry(key(&site, mode)).or_insert_with(Group::new).add(site);
+            }
+        }
     }
     for group in groups.values_mut() {
         group.allowed.finish();
         group.denied.finish();
     }
     for site in Site::all(bundle).filter(|site| !site.section.is_deny) {
-        if let Some(group) = groups.get(&key(&site)) {
+        if let Some(group) = groups.get(&key(&site, site.policy.mode)) {
             check_site(&site, group, &wider, findings);
         }
     }
 }
 
-/// The rules of one direction for one subject.
+/// A subject, a direction, and the mode of the rules that are judged there.
+type Key = (u32, bool, Mode);
+
+fn key(site: &Site<'_>, mode: Mode) -> Key {
+    (site.rule.subject, site.section.direction == Direction::Ingress, mode)
+}
+
+/// The rules of one direction for one subject, as far as they count beside those of one mode: for audited rules all of
+/// them, for enforced ones those that are enforced too.
 struct Group<'b> {
     /// What is allowed without a look into the connection.
     allowed: Coverage<'b>,

@@ -158,6 +158,7 @@ fn modes() {
     check(
         &[
             (&BOTH, "enforce", ""),
+            (&BOTH, "audit", ""),
             (
                 &BOTH,
                 "observe",

@@ -18,6 +18,9 @@ pub struct Options {
     pub stack: Stack,
     /// Whether an isolated endpoint still accepts its own host.
     pub allow_localhost: AllowLocalhost,
+    /// Whether all policies are in audit mode: nothing is denied, and what would be is known.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "core::ops::Not::not"))]
+    pub audit: bool,
 }
 
 impl Default for Options {
@@ -27,6 +30,7 @@ impl Default for Options {
             cluster: "default".into(),
             stack: Stack::default(),
             allow_localhost: AllowLocalhost::default(),
+            audit: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::{
     address::canonical_prefix,
-    bundle::{Authentication, BundleError, Element, PeerPattern, Peers, Policy, PortRule, ReservedEntity, Rule},
+    bundle::{Authentication, BundleError, Element, Mode, PeerPattern, Peers, Policy, PortRule, ReservedEntity, Rule},
     flow::Direction,
     fqdn::{FqdnError, FqdnPattern},
     http::PatternCache,
@@ -29,6 +29,8 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) struct CompiledRule {
     pub(crate) rule: RuleRef,
+    /// That of its policy.
+    pub(crate) mode: Mode,
     pub(crate) subject: u32,
     ingress: RuleSide,
     egress: RuleSide,
@@ -139,6 +141,7 @@ impl Compiler<'_> {
             kind,
             namespace,
             name,
+            mode,
             rules,
         } = policy;
         let object = match namespace {
@@ -151,10 +154,10 @@ impl Compiler<'_> {
                 reason: "a policy needs a rule",
             });
         }
-        rules.into_iter().map(|rule| self.rule(&object, rule)).collect()
+        rules.into_iter().map(|rule| self.rule(&object, mode, rule)).collect()
     }
 
-    fn rule(&mut self, object: &str, rule: Rule) -> CompiledRule {
+    fn rule(&mut self, object: &str, mode: Mode, rule: Rule) -> CompiledRule {
         let Rule {
             path,
             subject,
@@ -179,6 +182,7 @@ impl Compiler<'_> {
         let egress = side(default_deny.egress, ("egress", egress), ("egressDeny", egress_deny));
         CompiledRule {
             rule: RuleRef::new(&at),
+            mode,
             subject,
             ingress,
             egress,

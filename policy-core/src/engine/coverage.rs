@@ -3,7 +3,7 @@
 use alloc::{rc::Rc, vec::Vec};
 
 use super::{
-    Engine,
+    Engine, View,
     compile::{Action, CompiledElement, CompiledPorts, DnsPattern, L7, PeerSet, PortSet},
     matching::Match,
     resolve::Side,
@@ -37,7 +37,7 @@ impl Engine {
     /// An element matches if its peers do and one of its port lists does. A port list matches if its ports do and, where
     /// the question goes beyond addresses, its TLS server names. A rule on requests, queries or messages matches if its
     /// port list does and all of its conditions hold for what is carried; one on Kafka topics, if it allows one of them.
-    /// Nothing matches where nobody looks: when enforcement is switched off.
+    /// Nothing matches where nobody looks: when enforcement is switched off. Rules in audit mode match like all others.
     pub fn matching(
         &self,
         flow: &Flow<'_>,
@@ -47,7 +47,7 @@ impl Engine {
         if self.options().enforcement == Enforcement::Never {
             return Vec::new();
         }
-        let table = self.table(flow.subject);
+        let table = self.table_as(View::Would, flow.subject);
         let side = Side {
             engine: self,
             table: table.side(flow.direction),

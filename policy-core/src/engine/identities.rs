@@ -4,9 +4,10 @@
 //! prefixes are those that some rule or some DNS answer mentions. So there are finitely many identities, and a rule
 //! for a prefix matches an identity if and only if it holds the identity's prefix.
 
+mod owner;
 mod prefixes;
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, rc::Rc, string::String, vec::Vec};
 use core::net::IpAddr;
 use hashbrown::HashMap;
 use ipnet::IpNet;
@@ -17,6 +18,7 @@ use crate::{
     bundle::{AddressEntry, BundleError, CidrGroup, Endpoint, Identity, NamedPort, Stack},
     labels::{Label, Labels, Source},
 };
+use owner::{Names, Owner};
 
 /// An identity of one engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,9 +62,11 @@ pub(super) struct Known {
 pub(crate) struct Identities {
     entries: Vec<Entry>,
     /// With their first address, if they have one.
-    endpoints: HashMap<String, (IdentityId, Option<IpAddr>)>,
-    in_cluster: AddressTable<IdentityId>,
-    external: AddressTable<IdentityId>,
+    endpoints: HashMap<Rc<str>, (IdentityId, Option<IpAddr>)>,
+    /// The names of the endpoints, as owners of addresses have them.
+    names: Names,
+    in_cluster: AddressTable<Owner>,
+    external: AddressTable<Owner>,
     world_v4: IdentityId,
     world_v6: IdentityId,
     no_labels: Labels,
@@ -86,6 +90,7 @@ impl Identities {
         let mut this = Self {
             entries: identities.into_iter().map(in_cluster).collect(),
             endpoints: HashMap::new(),
+            names: Names::default(),
             in_cluster: AddressTable::default(),
             external: AddressTable::default(),
             world_v4: IdentityId(0),
@@ -122,8 +127,10 @@ impl Identities {
                 continue;
             };
             let first = addresses.first().copied();
+            let name: Rc<str> = name.into();
+            let owner = Owner::endpoint(id, self.names.add(&name));
             for address in addresses {
-                self.claim(IpNet::from(address.to_canonical()), id, &at, errors);
+                self.claim(IpNet::from(address.to_canonical()), owner, &at, errors);
             }
             if self.endpoints.insert(name, (id, first)).is_some() {
                 errors.push(BundleError::Invalid {
@@ -149,14 +156,19 @@ impl Identities {
                     .or_default()
                     .extend(self.labels(id).iter().cloned());
             } else {
-                self.claim(canonical_prefix(prefix), id, &at, errors);
+                self.claim(canonical_prefix(prefix), Owner::of(id), &at, errors);
             }
         }
         labelled
     }
 
-    fn claim(&mut self, prefix: IpNet, id: IdentityId, at: &str, errors: &mut Vec<BundleError>) {
-        if self.in_cluster.insert(prefix, id).is_some_and(|other| other != id) {
+    fn claim(&mut self, prefix: IpNet, owner: Owner, at: &str, errors: &mut Vec<BundleError>) {
+        let Some(other) = self.in_cluster.claim(prefix, owner) else {
+            return;
+        };
+        if other.identity == owner.identity {
+            other.name = self.names.first(other.name, owner.name);
+        } else {
             errors.push(BundleError::AddressClash {
                 at: at.into(),
                 address: format!("{prefix}"),
@@ -188,7 +200,17 @@ impl Identities {
         self.in_cluster
             .lookup(address)
             .or_else(|| self.external.lookup(address))
-            .unwrap_or(world)
+            .map_or(world, |owner| owner.identity)
+    }
+
+    /// The name of the endpoint with this address; of several that share it, the first one in the order of names.
+    pub(super) fn endpoint_at(&self, address: IpAddr) -> Option<&str> {
+        self.names.get(self.in_cluster.lookup(address)?.name?)
+    }
+
+    /// How many endpoints there are.
+    pub(super) fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
     }
 
     pub(super) fn endpoint(&self, name: &str) -> Option<IdentityId> {

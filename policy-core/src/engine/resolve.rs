@@ -70,9 +70,9 @@ pub(crate) struct Side<'a, 'f> {
 impl Side<'_, '_> {
     /// Steps 1 to 5.
     pub(crate) fn resolve(&self) -> Resolved {
-        if self.table.default == Default::EnforcementNever {
+        if let Some(reason) = self.table.default.whatever_rules_say() {
             return Resolved::Allowed {
-                reason: Reason::EnforcementNever,
+                reason,
                 rule: None,
                 authentication: None,
             };
@@ -194,7 +194,7 @@ impl Side<'_, '_> {
         match self.table.default {
             Default::NotIsolated => Some(Reason::NotIsolated),
             Default::NotDefaultDeny => Some(Reason::NotDefaultDeny),
-            Default::EnforcementNever => Some(Reason::EnforcementNever),
+            Default::EnforcementNever | Default::Audited => self.table.default.whatever_rules_say(),
             Default::Deny => (self.table.host_allowed && self.peer_is_host()).then_some(Reason::HostAllowed),
         }
     }

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::{
     Engine,
+    audit::View,
     compile::CompiledElement,
     identities::IdentityId,
     merge::{self, Conflict, Entry},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     bundle::{AllowLocalhost, Enforcement},
     flow::{Direction, Protocol},
-    verdict::RuleRef,
+    verdict::{Reason, RuleRef},
 };
 
 /// The rules of one subject.
@@ -35,6 +36,19 @@ pub(crate) enum Default {
     Deny,
     /// Allowed, whatever the rules say.
     EnforcementNever,
+    /// Allowed, whatever the rules say: they are only asked for what they would say.
+    Audited,
+}
+
+impl Default {
+    /// Why everything is allowed, if so.
+    pub(crate) fn whatever_rules_say(self) -> Option<Reason> {
+        match self {
+            Self::EnforcementNever => Some(Reason::EnforcementNever),
+            Self::Audited => Some(Reason::Audited),
+            Self::NotIsolated | Self::NotDefaultDeny | Self::Deny => None,
+        }
+    }
 }
 
 /// The rules of one subject in one direction.
@@ -57,8 +71,8 @@ pub(crate) struct DirectionTable {
 type ConnectionKey = (IdentityId, Protocol, u16);
 
 impl SubjectTable {
-    pub(super) fn build(engine: &Engine, subject: IdentityId) -> Self {
-        let build = |direction| DirectionTable::build(engine, subject, direction);
+    pub(super) fn build(engine: &Engine, subject: IdentityId, view: View) -> Self {
+        let build = |direction| DirectionTable::build(engine, subject, direction, view);
         let mut ingress = build(Direction::Ingress);
         let mut egress = build(Direction::Egress);
         // A contradiction in one direction leaves neither with a policy.
@@ -77,7 +91,10 @@ impl SubjectTable {
 }
 
 impl DirectionTable {
-    fn build(engine: &Engine, subject: IdentityId, direction: Direction) -> Self {
+    fn build(engine: &Engine, subject: IdentityId, direction: Direction, view: View) -> Self {
+        if view == View::Enforced && engine.options().audit {
+            return Self::audited();
+        }
         let labels = engine.labels(subject);
         // Rules select endpoints: never a node, never anything outside the cluster.
         let is_node = labels.has_reserved("host") || labels.has_reserved("remote-node");
@@ -85,7 +102,8 @@ impl DirectionTable {
         let selects = |index| engine.selector(index).is_some_and(|selector| selector.matches(labels));
         let mut elements = Vec::new();
         let mut isolated_by = Vec::new();
-        for rule in engine.rules().iter().filter(|rule| selectable && selects(rule.subject)) {
+        let rules = engine.rules().iter().filter(|rule| view.counts(rule.mode));
+        for rule in rules.filter(|rule| selectable && selects(rule.subject)) {
             let side = rule.side(direction);
             if side.default_deny && !side.elements.is_empty() {
                 isolated_by.push(rule.rule.clone());
@@ -114,6 +132,19 @@ impl DirectionTable {
             isolated_by,
             default,
             host_allowed,
+            remembered: RefCell::default(),
+        }
+    }
+
+    /// Where no rule has an effect.
+    fn audited() -> Self {
+        Self {
+            elements: Vec::new(),
+            entries: Vec::new(),
+            conflict: None,
+            isolated_by: Vec::new(),
+            default: Default::Audited,
+            host_allowed: false,
             remembered: RefCell::default(),
         }
     }

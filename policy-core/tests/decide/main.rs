@@ -4,6 +4,7 @@
 #[macro_use(test)]
 extern crate wasm_test;
 
+mod audit;
 mod authentication;
 mod building;
 mod claims;
@@ -18,5 +19,6 @@ mod outside;
 mod ports;
 mod requests;
 mod sides;
+mod telling;
 mod wire;
 mod world;

@@ -5,7 +5,7 @@
 use policy_core::{
     AddressFacts, Admission, Bundle, Engine, HttpRequest, Protocol, Requirement, Scope, Selector, SelectorKey,
     bundle::{
-        AddressEntry, DefaultDeny, Element, Endpoint, HttpRule, Identity, L7Rules, NamedPort, PeerPattern, Peers,
+        AddressEntry, DefaultDeny, Element, Endpoint, HttpRule, Identity, L7Rules, Mode, NamedPort, PeerPattern, Peers,
         Policy, PortNumbers, PortPattern, PortRule, Rule,
     },
 };
@@ -56,6 +56,7 @@ pub(crate) fn world(rules: impl IntoIterator<Item = Rule>) -> Bundle {
         kind: "CiliumNetworkPolicy".into(),
         namespace: Some("shop".into()),
         name: "p".into(),
+        mode: Mode::Enforce,
         rules,
     };
     Bundle {

@@ -1,7 +1,7 @@
 //! Engine and oracle answer every question alike, and so do the engine's other ways to answer.
 
 use policy_core::{
-    Bundle, Carried, Decision, Engine, Explanation, Flow, KafkaRequest, Peer, Reason, Verdict, bundle::Policy,
+    Bundle, Carried, Decision, Engine, Explanation, Flow, KafkaRequest, Peer, Reason, Verdict, View, bundle::Policy,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -146,9 +146,14 @@ pub(crate) fn engine(bundle: Bundle) -> Engine {
 
 /// What the engine says to a question.
 pub(crate) fn ask(engine: &Engine, question: &Question) -> Verdict {
+    ask_as(View::Enforced, engine, question)
+}
+
+/// What it says in one view.
+pub(crate) fn ask_as(view: View, engine: &Engine, question: &Question) -> Verdict {
     let sni = question.sni.map(|sni| sni.map(str::as_bytes));
     with_carried(question, |carried| {
-        engine.connection(&flow(engine, question)).judge(sni, carried)
+        engine.connection_as(view, &flow(engine, question)).judge(sni, carried)
     })
 }
 

@@ -3,8 +3,8 @@
 use policy_core::{
     Bundle, Decision, Direction, Protocol,
     bundle::{
-        Authentication, DefaultDeny, DnsRule, Element, Enforcement, HttpRule, KafkaRule, L7Rules, Listener, Peers,
-        Policy, PortNumbers, PortPattern, PortRule, Rule,
+        Authentication, DefaultDeny, DnsRule, Element, Enforcement, HttpRule, KafkaRule, L7Rules, Listener, Mode,
+        Peers, Policy, PortNumbers, PortPattern, PortRule, Rule,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -187,6 +187,7 @@ fn policy(elements: [Element; 2], direction: Direction) -> Policy {
         kind: "CiliumNetworkPolicy".into(),
         namespace: None,
         name: "contradiction".into(),
+        mode: Mode::Enforce,
         rules: vec![rule],
     }
 }

@@ -14,8 +14,8 @@ mod ports;
 use std::net::IpAddr;
 
 use policy_core::{
-    Bundle, Decision, Direction, HttpRequest, Protocol,
-    bundle::{AllowLocalhost, Authentication, Enforcement},
+    Bundle, Decision, Direction, HttpRequest, Protocol, View,
+    bundle::{AllowLocalhost, Authentication, Enforcement, Mode},
 };
 
 use carried::Carriage;
@@ -85,13 +85,21 @@ impl Answer {
     }
 }
 
-/// Answers a question, §3 to §7 of the semantics from top to bottom.
+/// Answers a question by the policies that have an effect.
 pub(crate) fn evaluate(bundle: &Bundle, question: &Question) -> Answer {
+    evaluate_as(View::Enforced, bundle, question)
+}
+
+/// Answers a question in one view, §3 to §7 of the semantics from top to bottom.
+pub(crate) fn evaluate_as(view: View, bundle: &Bundle, question: &Question) -> Answer {
+    if view == View::Enforced && bundle.options.audit {
+        return Answer::plain(Decision::Allow);
+    }
     if bundle.options.enforcement == Enforcement::Never {
         return Answer::plain(Decision::Allow);
     }
     let subject = Party::named(bundle, question.subject);
-    let sides = [Direction::Ingress, Direction::Egress].map(|direction| Side::read(bundle, &subject, direction));
+    let sides = [Direction::Ingress, Direction::Egress].map(|direction| Side::read(view, bundle, &subject, direction));
     let [Some(ingress), Some(egress)] = sides else {
         return Answer::plain(Decision::Conflict);
     };
@@ -112,8 +120,10 @@ struct Side {
 
 impl Side {
     /// `None` if they contradict each other.
-    fn read(bundle: &Bundle, subject: &Party<'_>, direction: Direction) -> Option<Self> {
-        let rules = bundle.policies.iter().flat_map(|policy| &policy.rules);
+    fn read(view: View, bundle: &Bundle, subject: &Party<'_>, direction: Direction) -> Option<Self> {
+        let policies = bundle.policies.iter();
+        let counting = policies.filter(|policy| view == View::Would || policy.mode != Mode::Audit);
+        let rules = counting.flat_map(|policy| &policy.rules);
         let selected = |rule: &&_| entries::selects(bundle, rule, subject);
         let sections: Vec<_> = rules
             .filter(selected)

@@ -7,7 +7,7 @@ mod world;
 
 use policy_core::{
     Bundle,
-    bundle::{DefaultDeny, Options, Policy, Rule},
+    bundle::{DefaultDeny, Mode, Options, Policy, Rule},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -43,6 +43,18 @@ pub(crate) fn bundle_with(features: Features) -> impl Strategy<Value = Bundle> {
             policies: policies.collect(),
             ..world::world(options)
         }
+    })
+}
+
+/// A policy set with policies in audit mode; now and then with all of them.
+pub(crate) fn audited_bundle() -> impl Strategy<Value = Bundle> {
+    let mode = prop_oneof![2 => Just(Mode::Enforce), 1 => Just(Mode::Audit)];
+    (bundle(), vec(mode, 5), prop::bool::weighted(0.1)).prop_map(|(mut bundle, modes, all)| {
+        bundle.options.audit = all;
+        for (policy, mode) in bundle.policies.iter_mut().zip(modes) {
+            policy.mode = mode;
+        }
+        bundle
     })
 }
 
@@ -111,6 +123,7 @@ fn policy_of(rules: Vec<Rule>) -> Policy {
         kind: "CiliumNetworkPolicy".into(),
         namespace: Some("shop".into()),
         name: "p".into(),
+        mode: Mode::Enforce,
         rules: rules.collect(),
     }
 }

@@ -9,6 +9,7 @@
 extern crate wasm_test;
 
 mod agreement;
+mod audit;
 mod conflicts;
 mod coverage;
 mod edges;

@@ -116,6 +116,7 @@ impl World {
             encoding: Encoding::String,
             state_dir: dir.join("state"),
             access_log: dir.join("access.log"),
+            flow_log: None,
             // Envoy asks the server itself, not through its own listener: it is no pod, and no policy is about it.
             dns_resolver: Some(behind(self.pod(DNS)?, 53)),
             // Its hosts outside are on loopback too, so of that only the cluster's own part is forbidden.

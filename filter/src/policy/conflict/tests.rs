@@ -1,5 +1,7 @@
 use core::iter;
 
+use policy_core::View;
+
 use super::*;
 use crate::{
     config::Configuration,
@@ -54,7 +56,7 @@ fn publish(store: &Store, configurations: impl IntoIterator<Item = String>) -> R
 /// The reason of the verdict on a connection.
 fn reason(policy: &Policy, from: &str, to: &str, port: u16, scope: Scope) -> &'static str {
     let facts = AddressFacts::new(Some(ip(from)), Some(ip(to)), Protocol::Tcp, port);
-    let asked = policy.admit(&facts, scope);
+    let asked = policy.admit(View::Enforced, &facts, scope);
     let verdict = asked.verdict();
     assert_eq!(
         asked.request(None, &policy_core::HttpRequest::default()).allows(),

@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
-use super::{Entry, Identities, IdentityId, IdentityKind, Labelled, world_label};
+use super::{Entry, Identities, IdentityId, IdentityKind, Labelled, Owner, world_label};
 use crate::{
     address::AddressTable,
     bundle::Stack,
@@ -57,7 +57,7 @@ impl Identities {
             labels.extend(labelled.get(&prefix).into_iter().flatten().cloned());
             labels.extend(fqdn_labels(&patterns, &names));
             let id = self.add_external(Some(prefix), names, labels.clone());
-            self.external.insert(prefix, id);
+            self.external.insert(prefix, Owner::of(id));
             around.push((prefix, labels));
         }
     }
@@ -73,19 +73,19 @@ impl Identities {
         }
         let mut derived: HashMap<(IdentityId, IpNet), IdentityId> = HashMap::new();
         let mut split = AddressTable::default();
-        for (claimed, id) in self.in_cluster.iter() {
+        for (claimed, Owner { identity: id, name }) in self.in_cluster.iter() {
             let around = prefixes
                 .iter()
                 .filter(|prefix| prefix.contains(&claimed))
                 .max_by_key(|prefix| prefix.prefix_len());
             let own = around.map_or(id, |prefix| self.derive(id, *prefix, &mut derived));
-            split.insert(claimed, own);
+            split.insert(claimed, Owner { identity: own, name });
             for inside in prefixes
                 .iter()
                 .filter(|prefix| claimed.contains(*prefix) && **prefix != claimed)
             {
                 let id = self.derive(id, *inside, &mut derived);
-                split.insert(*inside, id);
+                split.insert(*inside, Owner::of(id));
             }
         }
         self.in_cluster = split;

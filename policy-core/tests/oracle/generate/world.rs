@@ -146,6 +146,7 @@ pub(super) fn options() -> impl Strategy<Value = Options> {
         cluster: "here".into(),
         stack,
         allow_localhost,
+        audit: false,
     })
 }
 
