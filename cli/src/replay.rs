@@ -97,7 +97,8 @@ fn compile(args: &ReplayArgs, style: Style) -> Result<Option<Bundle>> {
     };
     let compiled = policy::compile(&input, &[], None)?;
     eprint!("{}", render(&compiled.diagnostics, style));
-    Ok((!compiled.has_errors()).then_some(compiled.bundle))
+    let is_valid = !compiled.has_errors();
+    Ok(is_valid.then(|| policy::in_effect(compiled.bundle, args.audit_as_enforced)))
 }
 
 /// Reads all logs, one after the other, and says how fast that was. The names of the logs.

@@ -27,6 +27,9 @@ pub(crate) struct ReplayArgs {
     /// What DNS says of a name; may be repeated. Names that the log tells are added.
     #[arg(long = "fqdn", action = ArgAction::Append, value_name = "NAME=ADDR[,ADDR]")]
     pub(crate) fqdns: Vec<Name>,
+    /// Judge policies in audit mode as if they were enforced. Without this they have no effect, as in a proxy.
+    #[arg(long)]
+    pub(crate) audit_as_enforced: bool,
     /// Whose policy is asked about lines that do not say it.
     #[arg(long, value_enum, default_value_t, value_name = "DIRECTION")]
     pub(crate) direction: AskedDirection,

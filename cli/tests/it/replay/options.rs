@@ -27,6 +27,26 @@ fn the_exit_status_counts_what_was_asked_for() {
 }
 
 #[test]
+fn audited_policies_have_no_effect_unless_asked_for() {
+    let policy = fs::read_to_string(testdata().join("policy.yaml")).expect("readable");
+    let audited = policy.replace("metadata:\n", "metadata:\n  annotations: {portcullis.io/mode: audit}\n");
+    assert_ne!(policy, audited);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("audited.yaml");
+    fs::write(&path, audited).expect("written");
+    let flows = fs::read_to_string(testdata().join("replay/flows.jsonl")).expect("readable");
+    let closed = flows.lines().nth(1).expect("a line");
+    let files = ["replay", "-f", "world.yaml", "-f", path.to_str().expect("text"), "-"];
+    for (options, status, why) in [
+        (&[][..], 0, "as in a proxy"),
+        (&["--audit-as-enforced"][..], 1, "what would break"),
+    ] {
+        let output = portcullis_with(&[&files[..], options].concat(), closed);
+        assert_eq!(output.status, status, "{why}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn a_direction_leaves_one_side_unasked() {
     // The egress policy of the web server does not know this port; the ingress policy of the database knows nothing.
     let line = r#"{"source":"10.0.0.1:40000","destination":"10.0.0.2:6379","verdict":"allow","sni":null}"#;
