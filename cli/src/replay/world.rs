@@ -180,6 +180,12 @@ impl World {
         }
     }
 
+    fn dns_name(&self, address: IpAddr) -> Option<String> {
+        let mut names = self.bundle().names.iter();
+        let (name, _) = names.find(|(_, addresses)| addresses.contains(&address))?;
+        Some(name.trim_end_matches('.').to_owned())
+    }
+
     /// The end as `trace` takes it: an address, a pod among the objects, or labels of a namespace.
     pub(super) fn peer_of(&self, end: &End) -> Option<String> {
         let pod = end.pod.as_ref().filter(|_| end.is_pod_of(&self.pods));
@@ -201,7 +207,7 @@ impl World {
                 count => format!("{} and {} like it", group.first, count - 1),
             },
             (None, Some(service)) => format!("service {service}"),
-            (None, None) => described(&labels),
+            (None, None) => self.dns_name(address).unwrap_or_else(|| described(&labels)),
         };
         Party { name, labels }
     }

@@ -8,6 +8,7 @@ mod doctor;
 mod empire;
 mod eval;
 mod examples;
+mod guide;
 mod matrix;
 mod matrix_page;
 mod replay;

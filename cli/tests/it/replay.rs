@@ -1,5 +1,6 @@
 //! `replay`.
 
+mod forms;
 mod memory;
 mod options;
 
