@@ -122,6 +122,7 @@ pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) ->
     }
 }
 
+#[inline(never)]
 fn answer_as<H: Host>(view: View, host: &H, policy: &Policy, question: &Question) -> Answer {
     match question.target() {
         Err(refusal) => refusal.into(),

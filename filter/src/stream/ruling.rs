@@ -53,6 +53,7 @@ pub(super) fn rule_on<H: Host>(host: &H, policy: &Policy, facts: &ConnectionFact
 }
 
 /// On a chain where nobody looks at requests, whatever depends on a request is denied.
+#[inline(never)]
 fn rule_as<H: Host>(view: View, host: &H, policy: &Policy, facts: &ConnectionFacts, chain: Chain) -> Ruling {
     let address = match (facts.destination, chain) {
         (ConnectionDestination::Address(address), _) => address,
