@@ -91,7 +91,7 @@ fn a_document_says_the_same_in_json() {
     let Some((world, envoy)) = start(Some("body")) else {
         return;
     };
-    let response = denied(&world, &Request::new("POST", "/public", "app").body(b"x".to_vec()));
+    let response = denied(&world, &Request::new("POST", "/public", "app").body("x"));
     assert_eq!(
         (response.status, response.header("content-type")),
         (403, Some("application/json"))

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::policy::{Configuration, RULE};
-use common::{GREETING, TIMEOUT, World, envoy, plugin};
+use common::{GREETING, NAME, TIMEOUT, World, envoy, envoy_that_guards_names, plugin};
+use envoy_e2e::config::{ListenerKind, Route};
 use envoy_e2e::run::EnvoyProcess;
 use envoy_e2e::world::client::Request;
 use envoy_e2e::world::tcp::{self, Probe};
@@ -16,13 +18,26 @@ use serde_json::{Value, json};
 const LONGEST: usize = 64 * 1024;
 
 /// The client may `GET` what begins with `/public`, and connect to the TCP service.
+fn policy(world: &World) -> Configuration {
+    let http = json!([{ "method": "GET", "path": "/public.*" }]);
+    Configuration::requests(world, http)
+}
+
 fn start(flow_log: bool) -> Option<(World, EnvoyProcess)> {
+    let setting = |world: &World| policy(world).with("flowLog", json!(flow_log));
+    start_with(|_| (), setting)
+}
+
+/// A world that was changed, with a flow log and this configuration.
+fn start_with(
+    change: impl FnOnce(&mut World),
+    configuration: impl FnOnce(&World) -> Configuration,
+) -> Option<(World, EnvoyProcess)> {
     let (envoy, plugin) = (envoy()?, plugin()?);
     let mut world = World::new(&plugin);
     world.node.flow_log = Some(world.dir.path().join("flow.log"));
-    let http = json!([{ "method": "GET", "path": "/public.*" }]);
-    let policy = Configuration::requests(&world, http).with("flowLog", json!(flow_log));
-    let running = world.start(&envoy, &policy.text());
+    change(&mut world);
+    let running = world.start(&envoy, &configuration(&world).text());
     Some((world, running))
 }
 
@@ -160,6 +175,61 @@ fn a_denied_connection_is_a_flow_of_somebody_from_outside() {
 }
 
 #[test]
+fn a_name_that_envoy_resolves_is_the_destination() {
+    if envoy_that_guards_names().is_none() {
+        return;
+    }
+    let configuration = |world: &World| Configuration::allow_all(world).with("flowLog", json!(true));
+    let Some((world, envoy)) = start_with(|_| (), configuration) else {
+        return;
+    };
+    assert_eq!(world.get("names", NAME, "/").unwrap().status, 200);
+    let flow = lasting(&lines(&envoy, 1)[0]);
+    assert_eq!(
+        json!([
+            flow["destination_names"],
+            flow["destination"],
+            flow["traffic_direction"]
+        ]),
+        json!([[NAME], { "labels": [] }, "EGRESS"])
+    );
+    assert_eq!(
+        flow["IP"],
+        json!({ "source": world.client(), "ipVersion": "IPv4" }),
+        "the policy saw no other address"
+    );
+    let line = envoy.wait_for_access(|line| line["status"] == 200, TIMEOUT).unwrap();
+    assert_eq!(line["destination_identity"], NAME);
+}
+
+#[test]
+fn the_endpoint_that_was_chosen_is_the_destination() {
+    let chosen = |world: &mut World| {
+        common::trust::listener(world, "app").kind = ListenerKind::Http {
+            route: Route::Upstream("app".into()),
+        };
+    };
+    let Some((world, envoy)) = start_with(chosen, |world| policy(world).with("flowLog", json!(true))) else {
+        return;
+    };
+    for (at, (path, status, verdict)) in [("/public", 200, "FORWARDED"), ("/secret", 403, "DROPPED")]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(world.get("app", "app", path).unwrap().status, status);
+        let flow = lasting(&lines(&envoy, at + 1)[at]);
+        assert_eq!(
+            json!([
+                flow["verdict"],
+                flow["destination"]["pod_name"],
+                flow["l7"]["http"]["url"]
+            ]),
+            json!([verdict, "app", format!("http://app{path}")])
+        );
+    }
+}
+
+#[test]
 fn no_byte_of_a_request_breaks_a_line() {
     let Some((world, envoy)) = start(true) else { return };
     let passes = |target: &[u8], host: &[u8], value: &[u8]| {
@@ -226,7 +296,8 @@ fn the_longest_request_is_a_line_that_others_can_read() {
     let request = format!("GET {path} HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n");
     let answer = raw(&world, request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer:.100}");
-    let line = lines(&envoy, 1)[0].to_string();
+    lines(&envoy, 1);
+    let line = fs::read_to_string(world.dir.path().join("flow.log")).unwrap();
     assert!(line.len() < LONGEST, "{} bytes", line.len());
     assert!(line.contains("http://app/public/"), "{line}");
 }
