@@ -108,6 +108,6 @@ fn without_any_direction_everything_is_denied() {
             .unwrap();
         assert_eq!(line["reason"], "unknown-direction", "{listener}");
     }
-    let unknown = "wasmcustom.portcullis_requests_total.dir.unknown.layer.l4.verdict.deny";
+    let unknown = "wasmcustom.portcullis_requests_total.dir.unknown.layer.l4.verdict.deny.policy.unknown-direction";
     assert_eq!(running.admin().stat(unknown).unwrap(), Some(2));
 }

@@ -1,8 +1,9 @@
-//! What operators see of the real plugin's verdicts: access log, counters, gauge.
+//! What operators see of the real plugin's verdicts: access log, counters, gauges.
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::policy::{Configuration, RULE, SERVICES, from_client};
 use common::{TIMEOUT, World, envoy_version, start_plugin};
@@ -65,6 +66,8 @@ fn every_verdict_is_in_the_access_log_with_its_reason_and_rule() {
     );
     assert_eq!(json!([allowed["status"], allowed["http"]]), json!([200, "allow"]));
     assert_eq!(allowed["upstream"], world.app.address().to_string());
+    let ends = |line: &Value| json!([line["source_identity"], line["destination_identity"]]);
+    assert_eq!(ends(&allowed), json!(["test/client", "test/app"]));
 
     let denied = request("/secret");
     let rule = format!("{RULE}.ingress[0].toPorts[0]");
@@ -78,6 +81,7 @@ fn every_verdict_is_in_the_access_log_with_its_reason_and_rule() {
     );
     let details = format!("portcullis_denied[{}]", rule.replace(' ', "_"));
     assert_eq!(denied["details"], details);
+    assert_eq!(ends(&denied), ends(&allowed));
 
     let rule = format!("{RULE}.ingress[1].toPorts[0]");
     let want = json!({ "verdict": "allow", "reason": "allowed-by-rule", "rule": rule });
@@ -85,6 +89,7 @@ fn every_verdict_is_in_the_access_log_with_its_reason_and_rule() {
     let rule = format!("{RULE}.ingressDeny[0].toPorts[0]");
     let want = json!({ "verdict": "deny", "reason": "denied-by-rule", "rule": rule });
     assert_eq!(told(&connection("echo", "deny")), want, "TCP");
+    assert_eq!(ends(&connection("echo", "deny")), json!(["test/client", "test/echo"]));
     let want = json!({ "verdict": "deny", "reason": "default-deny", "rule": RULE });
     assert_eq!(
         told(&connection("app", "deny")),
@@ -95,7 +100,7 @@ fn every_verdict_is_in_the_access_log_with_its_reason_and_rule() {
     assert!(source.starts_with(&format!("{}:", world.client())), "{source}");
 }
 
-/// The plugin's counters and gauge, by their own names.
+/// The plugin's counters and gauges, by their own names.
 fn metrics(envoy: &EnvoyProcess) -> BTreeMap<String, u64> {
     let stats = envoy.admin().stats().unwrap();
     let own = stats.into_iter().filter_map(|(name, value)| {
@@ -122,21 +127,44 @@ fn every_verdict_is_counted_once() {
     wait_for_tcp_to_end(&world, &envoy);
     assert!(envoy.push(denying(&world).text().as_bytes()).unwrap().accepted());
     assert!(!world.tcp_passes());
+    let policy = "CiliumNetworkPolicy/test/p";
     let verdicts = [
-        ("l4.verdict.allow", 3),
-        ("l4.verdict.deny", 1),
-        ("l7.verdict.allow", 3),
-        ("l7.verdict.deny", 6),
+        ("l4", "allow", "left-to-http", 1, "the connection with the requests"),
+        ("l4", "allow", policy, 2, "TCP, of the first policy"),
+        ("l4", "deny", policy, 1, "TCP, of the second"),
+        ("l7", "allow", policy, 3, "/public"),
+        ("l7", "deny", policy, 6, "/secret"),
     ];
-    let mut wanted: BTreeMap<_, _> = verdicts
-        .iter()
-        .map(|&(name, count)| (format!("requests_total.dir.both.layer.{name}"), count))
-        .collect();
-    wanted.insert("bundle_generation".into(), 2);
+    let metrics = metrics(&envoy);
+    for (layer, verdict, policy, count, why) in verdicts {
+        let name = format!("requests_total.dir.both.layer.{layer}.verdict.{verdict}.policy.{policy}");
+        assert_eq!(metrics.get(&name), Some(&count), "{why}: {metrics:#?}");
+    }
+    let counters = metrics.keys().filter(|name| name.contains("_total"));
+    assert_eq!(counters.count(), verdicts.len(), "{metrics:#?}");
+}
+
+#[test]
+fn gauges_tell_which_policy_is_in_force_since_when() {
+    let Some((world, envoy)) = start_plugin(policy) else {
+        return;
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let gauge = |name: &str| metrics(&envoy)[name];
+    let first = gauge("bundle_digest");
+    assert!(0 < first && first < 1 << 52, "{first:#x} is exact in a double");
+    assert!((now() - 60..=now()).contains(&gauge("bundle_timestamp_seconds")));
+    assert_eq!((gauge("rules"), gauge("endpoints")), (1, 3));
+
+    let pushed = now();
+    assert!(envoy.push(denying(&world).text().as_bytes()).unwrap().accepted());
+    assert!((pushed..=now()).contains(&gauge("bundle_timestamp_seconds")));
+    assert_ne!(gauge("bundle_digest"), first, "another policy");
+    assert!(envoy.push(policy(&world).text().as_bytes()).unwrap().accepted());
     assert_eq!(
-        metrics(&envoy),
-        wanted,
-        "one connection and nine requests; two TCP connections; one that was denied"
+        (gauge("bundle_digest"), gauge("bundle_generation")),
+        (first, 3),
+        "the first policy again"
     );
 }
 

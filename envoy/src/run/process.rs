@@ -144,11 +144,26 @@ impl EnvoyProcess {
     ///
     /// The file cannot be read, or a line is no JSON.
     pub fn access_log(&self) -> Result<Vec<Value>> {
-        let path = self.log.with_file_name("").join(&self.node.access_log);
+        self.json_lines(&self.node.access_log)
+    }
+
+    /// The flow log so far: one object for each verdict on what ended.
+    ///
+    /// # Errors
+    ///
+    /// The node has none, the file cannot be read, or a line is no JSON.
+    pub fn flow_log(&self) -> Result<Vec<Value>> {
+        let path = self.node.flow_log.as_deref().context("the node has no flow log")?;
+        self.json_lines(path)
+    }
+
+    fn json_lines(&self, path: &Path) -> Result<Vec<Value>> {
+        let path = self.log.with_file_name("").join(path);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         // The last line may be half written.
         let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
-        complete.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+        let line = |line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}"));
+        complete.lines().map(line).collect()
     }
 
     /// Waits for a line of the access log that is as wanted.

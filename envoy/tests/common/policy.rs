@@ -75,8 +75,13 @@ impl Configuration {
     }
 
     /// The same with these readings of paths, and no others, beside the policy's own.
-    pub(crate) fn reading(mut self, readings: &[&str]) -> Self {
-        self.0["ambiguousPaths"] = json!(readings);
+    pub(crate) fn reading(self, readings: &[&str]) -> Self {
+        self.with("ambiguousPaths", json!(readings))
+    }
+
+    /// The same with another setting of the plugin.
+    pub(crate) fn with(mut self, setting: &str, value: Value) -> Self {
+        self.0[setting] = value;
         self
     }
 
