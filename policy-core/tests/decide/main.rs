@@ -19,4 +19,5 @@ mod ports;
 mod requests;
 mod sides;
 mod wire;
+mod words;
 mod world;
