@@ -153,8 +153,24 @@ type Row = (
 /// One question of every kind, for the whole walkthrough and for its form for programs.
 const WALKS: [Row; 11] = [
     ("allowed", "policy.yaml", "shop/db", "shop/web", "8080", &[], 0),
-    ("missed_peer", "policy.yaml", "ns=ops,app=other", "shop/web", "8080", &[], 1),
-    ("denied_by_rule", "policy.yaml", "shop/banned", "shop/web", "8080", &[], 1),
+    (
+        "missed_peer",
+        "policy.yaml",
+        "ns=ops,app=other",
+        "shop/web",
+        "8080",
+        &[],
+        1,
+    ),
+    (
+        "denied_by_rule",
+        "policy.yaml",
+        "shop/banned",
+        "shop/web",
+        "8080",
+        &[],
+        1,
+    ),
     (
         "missed_request",
         "policy.yaml",
@@ -229,7 +245,12 @@ fn programs_get_the_same() {
         let text = walk(row, &["--explain", "full"]).stdout;
         let short = walk(row, &[]).stdout;
         let json = walk(row, &["-o", "json"]).stdout;
-        assert_eq!(json, walk(row, &["-o", "json", "--explain", "full"]).stdout, "{}", row.0);
+        assert_eq!(
+            json,
+            walk(row, &["-o", "json", "--explain", "full"]).stdout,
+            "{}",
+            row.0
+        );
         let json: Value = serde_json::from_str(&json).expect("JSON");
         for side in json["sides"].as_array().expect("a list") {
             // Every rule that was considered is in the text, with its place, and with its condition if it missed one.
@@ -237,10 +258,17 @@ fn programs_get_the_same() {
                 let rule = considered["rule"].as_str().expect("text");
                 let (object, path) = rule.split_once(' ').expect("an object and a path");
                 let line = &json["places"][rule]["line"];
-                assert!(text.contains(object) && text.contains(&format!("{path}  ")), "{rule}: {text}");
+                assert!(
+                    text.contains(object) && text.contains(&format!("{path}  ")),
+                    "{rule}: {text}"
+                );
                 assert!(text.contains(&format!("yaml:{line}\n")), "{rule} at {line}: {text}");
                 assert_eq!(considered["missed"].is_null(), considered["matches"] == true, "{rule}");
-                assert_eq!(considered["missed"].is_null(), considered["condition"].is_null(), "{rule}");
+                assert_eq!(
+                    considered["missed"].is_null(),
+                    considered["condition"].is_null(),
+                    "{rule}"
+                );
             }
             if let Some(missed) = side["nearest"]["missed"].as_str() {
                 let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -260,7 +288,9 @@ fn colours_only_paint() {
     assert_ne!(plain, coloured);
     let mut painted = coloured.split('\u{1b}');
     let first = painted.next().unwrap_or_default().to_owned();
-    let bare = painted.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
+    let bare = painted.fold(first, |text, part| {
+        text + part.split_once('m').map_or(part, |(_, rest)| rest)
+    });
     assert_eq!(bare, plain);
 }
 

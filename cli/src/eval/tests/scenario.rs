@@ -63,6 +63,11 @@ impl Scenario {
         let decided = engine.admit(&facts, scope);
         let server_name = self.content.server_name();
         let flows = self.flows(engine);
+        assert!(
+            decided.sides().is_empty() || decided.sides().len() == flows.len(),
+            "{}: as many sides as flows",
+            self.name
+        );
         let sides = decided.sides().iter().zip(&flows);
         sides
             .map(|(side, flow)| {

@@ -22,6 +22,8 @@ pub(super) fn meet(scenario: &mut Scenario, missed: &Missed) -> Option<()> {
         Missed::Labels { labels } => {
             let wanted: Vec<&Requirement> = labels.iter().map(|MissedLabel { wanted, .. }| wanted).collect();
             let identity = identity_at(bundle, current)?;
+            let holds = |requirement: &&Requirement| requirement.matches(&identity.labels);
+            assert!(!wanted.iter().any(holds), "not all of that is missed: {missed}");
             let labels = with(&identity.labels, &wanted)?;
             newcomer(bundle, Identity { labels, ..identity })
         }
