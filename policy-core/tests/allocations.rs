@@ -1,5 +1,4 @@
 //! What a request costs in memory: with explanations off, nothing is set aside for them.
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
