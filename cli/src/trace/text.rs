@@ -133,7 +133,7 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, places: &Pla
     }
     if let Some(Nearest { rule: name, missed, .. }) = nearest {
         rule(text, "nearest allow", name, places);
-        field(text, "", &format!("missed: {}", style.bad(missed)));
+        field(text, "", &format!("missed: {missed}"));
     }
     for ChangedHeader { header, change, value } in header_changes {
         let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
