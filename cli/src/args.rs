@@ -81,6 +81,16 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How much of the way to a verdict is shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Explain {
+    /// The rule that decided, or the one that came closest and what it missed.
+    #[default]
+    Short,
+    /// Also who both ends are, where each of their labels comes from, and every rule that was considered.
+    Full,
+}
+
 /// Who decides.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum EngineChoice {
@@ -180,6 +190,9 @@ pub(crate) struct TraceArgs {
     /// Who decides; the explanation is always that of the native engine.
     #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
     pub(crate) engine: EngineChoice,
+    /// How much of the way to the verdict to show to people; JSON always has all of it.
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) explain: Explain,
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,

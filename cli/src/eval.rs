@@ -4,6 +4,8 @@ mod answer;
 mod ends;
 mod flow;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::File,

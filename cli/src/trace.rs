@@ -40,16 +40,16 @@ pub(crate) fn run(args: &TraceArgs, color: Color) -> Result<Outcome> {
         peer: &to,
         name: args.to.to_string(),
     };
-    let scene = Scene::build(compiled.bundle, &from, &to, args.port)?;
+    let scene = Scene::build(compiled.bundle.clone(), &from, &to, args.port)?;
     let native = scene.ask(&mut *judge(EngineChoice::Native)?, &content, !args.unauthenticated)?;
     let decided = match args.engine {
         EngineChoice::Native => native,
         EngineChoice::Wasm => ask_plugin(&scene, &content, args, &native)?,
     };
-    let trace = Trace::new(args, &scene, decided.combined, &content)?;
+    let trace = Trace::new(args, &compiled, &scene, decided.combined, &content)?;
     match args.output {
         Format::Json => print_json(&trace)?,
-        Format::Text => print(&text::render(&trace, Style::new(color, Stream::Output)))?,
+        Format::Text => print(&text::render(&trace, args.explain, Style::new(color, Stream::Output)))?,
     }
     Ok(if trace.answer.allows() {
         Outcome::Yes

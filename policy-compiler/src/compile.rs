@@ -16,6 +16,7 @@ use crate::{
     input::Input,
     lint,
     options::CompileOptions,
+    places::Places,
     world,
 };
 
@@ -29,6 +30,7 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// The objects that were rejected, which the bundle does without.
     pub rejected: Vec<Rejected>,
+    pub(crate) places: Places,
 }
 
 /// An object that the bundle does without.
@@ -78,6 +80,7 @@ pub fn compile(input: &Input, options: &CompileOptions) -> Compiled {
     Compiled {
         bundle,
         rejected: rejected(&diagnostics),
+        places: Places::new(input, options),
         diagnostics,
     }
 }

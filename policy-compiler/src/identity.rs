@@ -19,8 +19,8 @@ pub(crate) const CIDR_GROUP_SOURCE: &str = "cidrgroup";
 /// What the label for the name of a group starts with.
 pub(crate) const CIDR_GROUP_NAME_KEY: &str = "io.cilium.policy.cidrgroupname";
 /// The source of the labels of nodes.
-const NODE_SOURCE: &str = "node";
-const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
+pub(crate) const NODE_SOURCE: &str = "node";
+pub(crate) const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
 /// The label that the API server gives every namespace.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 

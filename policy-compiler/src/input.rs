@@ -33,7 +33,7 @@ pub struct Input {
 /// One object and where it came from.
 #[derive(Debug)]
 pub(crate) struct Object {
-    pub(crate) node: Node,
+    pub(crate) node: Arc<Node>,
     pub(crate) source: Option<Arc<Source>>,
 }
 
@@ -125,7 +125,7 @@ impl Input {
         }
         let Some(item_kind) = list_item_kind(&node) else {
             self.objects.push(Object {
-                node,
+                node: Arc::new(node),
                 source: source.map(Arc::clone),
             });
             return;

@@ -83,7 +83,7 @@ pub(crate) struct KafkaPattern {
 /// The first condition of a Kafka rule that a request does not meet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum KafkaMiss<'a> {
-    ApiKey,
+    ApiKey(&'a [i16]),
     ApiVersion(i16),
     ClientId(&'a str),
     Topic(&'a str),
@@ -103,7 +103,7 @@ impl KafkaPattern {
             topic: _,
         } = &self.wire;
         if !api_keys.is_empty() && !api_keys.contains(&request.api_key) {
-            return Some(KafkaMiss::ApiKey);
+            return Some(KafkaMiss::ApiKey(api_keys));
         }
         if let Some(version) = api_version.filter(|version| *version != request.api_version) {
             return Some(KafkaMiss::ApiVersion(version));

@@ -76,7 +76,7 @@ pub use admission::{AddressFacts, Admission, Destination, Scope};
 pub use bundle::{Bundle, BundleError};
 pub use claim::{Claim, Workload};
 pub use engine::{Connection, Engine, IdentityId, View};
-pub use explain::{Explanation, Missed, NearMiss};
+pub use explain::{Considered, Explanation, Found, Missed, MissedLabel, NearMiss, PortOwner};
 pub use flow::{Carried, Direction, Flow, IcmpFamily, Peer, Protocol};
 pub use fqdn::{FqdnError, FqdnPattern};
 pub use http::{Change, HeaderChange, HttpFacts, HttpRequest};

@@ -140,7 +140,7 @@ impl Evaluator {
     }
 }
 
-fn input_of(line: &Line) -> Input {
+pub(super) fn input_of(line: &Line) -> Input {
     let mut input = Input::new();
     for object in &line.objects {
         input.add_value(object);

@@ -17,6 +17,8 @@ pub(super) struct Scene {
     pub(super) source: Party,
     /// One, or those behind a service; none if nobody is behind it.
     pub(super) destinations: Vec<Destination>,
+    /// The service that the destination is the address of.
+    pub(super) service: Option<String>,
     bundle: Bundle,
     source_address: IpAddr,
     destination_address: IpAddr,
@@ -34,6 +36,17 @@ pub(super) struct End<'a> {
 pub(super) struct Party {
     pub(super) name: String,
     pub(super) identity: IdentityId,
+    /// The endpoint that it is, `namespace/name`.
+    pub(super) endpoint: Option<String>,
+    /// The address that it really has, not one that it was given to be asked about.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Party {
+    /// Whether it is an endpoint only for this question, by the labels of the command line.
+    pub(super) fn is_made_up(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|name| name.contains('{'))
+    }
 }
 
 /// Where a flow may end up.
@@ -50,6 +63,7 @@ impl Scene {
             Peer::Address(address) => Some(*address),
             Peer::Pod { .. } | Peer::Labels { .. } | Peer::Reserved(_) => None,
         });
+        let addresses = known_addresses(&bundle);
         let mut placement = Placement::new(bundle, foreign);
         let source_address = placement.place(from.peer).map_err(|error| anyhow!("--from: {error}"))?;
         let destination_address = placement.place(to.peer).map_err(|error| anyhow!("--to: {error}"))?;
@@ -58,16 +72,24 @@ impl Scene {
             _ => end.name.clone(),
         };
         let (source_name, destination_name) = (owner(source_address, from), owner(destination_address, to));
+        let endpoints =
+            [source_address, destination_address].map(|address| placement.owner(address).map(str::to_owned));
         let bundle = placement.into_bundle();
         let engine = engine(bundle.clone())?;
-        let party = |name, address| Party {
+        let party = |name, end: &End<'_>, address, endpoint: Option<String>| Party {
             name,
             identity: engine.identity_of(address),
+            address: match end.peer {
+                Peer::Address(address) => Some(*address),
+                _ => endpoint.as_ref().and_then(|endpoint| addresses.get(endpoint).copied()),
+            },
+            endpoint,
         };
-        let source = party(source_name, source_address);
+        let [source_endpoint, destination_endpoint] = endpoints;
+        let source = party(source_name, from, source_address, source_endpoint);
         let destinations = match backends(&bundle, destination_address, port) {
             None => vec![Destination {
-                party: party(destination_name, destination_address),
+                party: party(destination_name, to, destination_address, destination_endpoint),
                 port: port.number,
             }],
             Some(backends) => backends
@@ -75,10 +97,13 @@ impl Scene {
                 .filter_map(|backend| behind(&bundle, &engine, backend))
                 .collect(),
         };
+        let mut services = bundle.services.iter();
+        let service = services.find(|service| service.address == destination_address);
         Ok(Self {
-            engine,
             source,
             destinations,
+            service: service.map(|service| service.name.clone()),
+            engine,
             bundle,
             source_address,
             destination_address,
@@ -106,6 +131,13 @@ impl Scene {
         let ingress = side(Direction::Ingress)?;
         Ok(BothSides::combine(Some(egress), Some(ingress)))
     }
+}
+
+/// The first address of every endpoint that has one.
+fn known_addresses(bundle: &Bundle) -> BTreeMap<String, IpAddr> {
+    let endpoints = bundle.endpoints.iter();
+    let first = endpoints.filter_map(|endpoint| Some((endpoint.name.clone(), *endpoint.addresses.first()?)));
+    first.collect()
 }
 
 /// What is behind a service; `None` if the address is no service's. Empty if nothing is, or the service has no such
@@ -139,6 +171,9 @@ fn behind(bundle: &Bundle, engine: &Engine, backend: &Backend) -> Option<Destina
         party: Party {
             name,
             identity: *identity,
+            endpoint: Some((*first).to_owned()),
+            // There may be several, each with an address of its own.
+            address: None,
         },
         port: backend.port,
     })

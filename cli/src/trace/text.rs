@@ -1,11 +1,14 @@
-//! A trace for people.
+//! A trace for people: the verdict and its reasons, and if wanted the whole way to them.
+
+mod full;
 
 use std::fmt::Write as _;
 
 use policy_core::{Direction, Layer, Reason, bundle::Authentication};
 
-use super::report::{ChangedHeader, Described, Nearest, Side, Trace, Would};
+use super::report::{ChangedHeader, Nearest, Places, Side, Trace, Would};
 use crate::{
+    args::Explain,
     judge::Answer,
     output::{Style, wrap},
 };
@@ -25,8 +28,50 @@ const UNALLOWED: [Reason; 6] = [
     Reason::WrongProtocol,
 ];
 
-/// Several lines: the verdict on the question, what each side says, and who they are.
-pub(super) fn render(trace: &Trace, style: Style) -> String {
+/// Several lines: the verdict on the question, and what each side says; in full also who they are, where their labels
+/// come from, and every rule that was considered.
+pub(super) fn render(trace: &Trace, explain: Explain, style: Style) -> String {
+    let Trace {
+        from,
+        to,
+        service,
+        answer,
+        explanation,
+        sides,
+        places,
+        ..
+    } = trace;
+    let question = style.heading(&question(trace));
+    let mut text = format!("{}{}  {question}\n", word(answer, style), would_be(answer, style));
+    if let Some(service) = service {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n{to} is the service {service}");
+    }
+    if sides.is_empty() {
+        let _ = writeln!(text, "\n  {explanation}");
+        return text;
+    }
+    if explain == Explain::Full {
+        full::render_parties(&mut text, sides, style);
+    }
+    for (direction, end) in [(Direction::Egress, from), (Direction::Ingress, to)] {
+        let mut asked = sides.iter().filter(|side| side.direction == direction).peekable();
+        if asked.peek().is_none() {
+            let heading = style.heading(&format!("{direction} of {end}"));
+            let _ = writeln!(text, "\n{heading}\n  not asked: it is outside the cluster");
+        }
+        for side in asked {
+            render_side(&mut text, side, trace.authenticated, places, style);
+            if explain == Explain::Full {
+                full::render_considered(&mut text, side, places, style);
+            }
+        }
+    }
+    text
+}
+
+/// `from → to  80/TCP  GET /`.
+fn question(trace: &Trace) -> String {
     let Trace {
         from,
         to,
@@ -36,58 +81,17 @@ pub(super) fn render(trace: &Trace, style: Style) -> String {
         sni,
         kafka,
         dns,
-        authenticated,
-        answer,
-        explanation,
-        sides,
+        ..
     } = trace;
     let shown = [("TLS", sni), ("", http), ("Kafka", kafka), ("DNS", dns)];
     let shown = shown.map(|(what, value)| value.as_ref().map(|value| format!("{what} {value}").trim().to_owned()));
     let question = [Some(format!("{from} → {to}  {port}/{protocol}"))]
         .into_iter()
         .chain(shown);
-    let question = question.flatten().collect::<Vec<String>>().join("  ");
-    let question = style.heading(&question);
-    let mut text = format!("{}{}  {question}\n", word(answer, style), would_be(answer, style));
-    for (direction, end) in [(Direction::Egress, from), (Direction::Ingress, to)] {
-        let mut asked = sides.iter().filter(|side| side.direction == direction).peekable();
-        if asked.peek().is_none() && !sides.is_empty() {
-            let heading = style.heading(&format!("{direction} of {end}"));
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "\n{heading}\n  not asked: it is outside the cluster");
-        }
-        asked.for_each(|side| render_side(&mut text, side, *authenticated, style));
-    }
-    if sides.is_empty() {
-        let _ = writeln!(text, "\n  {explanation}");
-    } else {
-        let _ = writeln!(text, "\n{}", style.heading("labels"));
-        render_parties(&mut text, sides);
-    }
-    text
+    question.flatten().collect::<Vec<String>>().join("  ")
 }
 
-/// Everybody once: sides share their ends.
-fn render_parties(text: &mut String, sides: &[Side]) {
-    let mut parties: Vec<&Described> = Vec::new();
-    let ends = sides.iter().flat_map(|side| match side.direction {
-        Direction::Egress => [&side.subject, &side.peer],
-        Direction::Ingress => [&side.peer, &side.subject],
-    });
-    for party in ends {
-        if !parties.iter().any(|known| known.name == party.name) {
-            parties.push(party);
-        }
-    }
-    for party in parties {
-        let _ = writeln!(text, "  {}", party.name);
-        for line in wrap(&party.labels.join(" "), WIDTH - 4) {
-            let _ = writeln!(text, "    {line}");
-        }
-    }
-}
-
-fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style) {
+fn render_side(text: &mut String, side: &Side, authenticated: bool, places: &Places, style: Style) {
     let Side {
         direction,
         subject,
@@ -101,6 +105,7 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style
         header_changes,
         inspects_requests,
         inspects_server_name,
+        ..
     } = side;
     let (subject, peer) = (&subject.name, &peer.name);
     let heading = match direction {
@@ -108,43 +113,30 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style
         Direction::Ingress => format!("ingress of {subject} from {peer}, port {port}"),
     };
     let _ = writeln!(text, "\n{}", style.heading(&heading));
-    field(text, "verdict", &format!("{}: {explanation}", verdict(answer, style)));
-    // The rule of a default deny is only one of those that isolate.
-    if let Some(rule) = answer
-        .rule
-        .as_ref()
-        .filter(|_| answer.reason != Reason::DefaultDeny.as_str())
-    {
-        field(text, "rule", rule);
-    }
-    if let Some(rule) = &answer.conflicts_with {
-        field(text, "conflicts with", rule);
-    }
+    let enforced = Why {
+        answer,
+        explanation,
+        isolated_by,
+        nearest: nearest.as_ref(),
+    };
+    enforced.render(text, "verdict", places, style);
     if let Some(mode) = answer.auth {
         field(text, "authentication", authentication(mode, authenticated));
     }
-    // What makes a missing allow a denial.
-    if UNALLOWED.iter().any(|reason| reason.as_str() == answer.reason) {
-        for (i, rule) in isolated_by.iter().enumerate() {
-            field(text, if i == 0 { "isolated by" } else { "" }, rule);
-        }
-    }
-    if let Some(Nearest { rule, missed }) = nearest {
-        field(text, "nearest allow", rule);
-        field(text, "", &format!("missed: {missed}"));
-    }
-    if let Some(Would {
-        answer, explanation, ..
-    }) = would
-    {
-        field(
-            text,
-            "as if enforced",
-            &format!("{}: {explanation}", verdict(answer, style)),
-        );
-        if let Some(rule) = &answer.rule {
-            field(text, "", rule);
-        }
+    if let Some(would) = would {
+        let Would {
+            answer,
+            explanation,
+            isolated_by,
+            nearest,
+        } = would;
+        let would = Why {
+            answer,
+            explanation,
+            isolated_by,
+            nearest: nearest.as_ref(),
+        };
+        would.render(text, "as if enforced", places, style);
     }
     for ChangedHeader { header, change, value } in header_changes {
         let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
@@ -162,6 +154,53 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, style: Style
     ];
     for (_, note) in notes.iter().filter(|(applies, _)| *applies) {
         field(text, "note", note);
+    }
+}
+
+/// A verdict and what led to it.
+struct Why<'a> {
+    answer: &'a Answer,
+    explanation: &'a str,
+    isolated_by: &'a [String],
+    nearest: Option<&'a Nearest>,
+}
+
+impl Why<'_> {
+    fn render(&self, text: &mut String, name: &str, places: &Places, style: Style) {
+        let Self {
+            answer,
+            explanation,
+            isolated_by,
+            nearest,
+        } = self;
+        field(text, name, &format!("{}: {explanation}", verdict(answer, style)));
+        // The rule of a default deny is only one of those that isolate.
+        let is_default = answer.reason == Reason::DefaultDeny.as_str();
+        if let Some(name) = answer.rule.as_ref().filter(|_| !is_default) {
+            rule(text, "rule", name, places);
+        }
+        if let Some(name) = &answer.conflicts_with {
+            rule(text, "conflicts with", name, places);
+        }
+        // What makes a missing allow a denial.
+        if UNALLOWED.iter().any(|reason| reason.as_str() == answer.reason) {
+            for (i, rule) in isolated_by.iter().enumerate() {
+                let line = places.line(rule).map_or_else(String::new, |line| format!("  {line}"));
+                field(text, if i == 0 { "isolated by" } else { "" }, &format!("{rule}{line}"));
+            }
+        }
+        if let Some(Nearest { rule: name, missed, .. }) = nearest {
+            rule(text, "nearest allow", name, places);
+            field(text, "", &format!("missed: {missed}"));
+        }
+    }
+}
+
+/// A rule, and below it the line where it stands.
+fn rule(text: &mut String, name: &str, rule: &str, places: &Places) {
+    field(text, name, rule);
+    if let Some(excerpt) = places.excerpt(rule) {
+        field(text, "", &excerpt);
     }
 }
 

@@ -139,6 +139,161 @@ fn what_a_connection_shows() {
     shop("a_conflict", db, "shop/torn", "80", &[], 1);
 }
 
+/// Name, policy, source, destination, port, more arguments, status.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    i32,
+);
+
+/// One question of every kind, for the whole walkthrough and for its form for programs.
+const WALKS: [Row; 11] = [
+    ("allowed", "policy.yaml", "shop/db", "shop/web", "8080", &[], 0),
+    (
+        "missed_peer",
+        "policy.yaml",
+        "ns=ops,app=other",
+        "shop/web",
+        "8080",
+        &[],
+        1,
+    ),
+    (
+        "denied_by_rule",
+        "policy.yaml",
+        "shop/banned",
+        "shop/web",
+        "8080",
+        &[],
+        1,
+    ),
+    (
+        "missed_request",
+        "policy.yaml",
+        "ops/mon",
+        "shop/web",
+        "8080",
+        &["--http", "HEAD /metrics"],
+        1,
+    ),
+    ("missed_name", "policy.yaml", "shop/web", "8.8.8.8", "443", &[], 1),
+    (
+        "missed_server_name",
+        "shows.yaml",
+        "shop/web",
+        "198.51.100.7",
+        "443",
+        &["--sni", "b.example"],
+        1,
+    ),
+    (
+        "missed_topic",
+        "shows.yaml",
+        "shop/db",
+        "shop/web",
+        "9092",
+        &["--kafka", "produce returns me"],
+        1,
+    ),
+    ("in_conflict", "shows.yaml", "shop/db", "shop/torn", "80", &[], 1),
+    ("outside_peer", "policy.yaml", "203.0.113.9", "shop/web", "8080", &[], 1),
+    (
+        "through_a_service",
+        "policy.yaml",
+        "shop/db",
+        "10.96.0.1",
+        "80",
+        &["--fqdn", "example.com=10.96.0.1"],
+        0,
+    ),
+    ("not_isolated", "policy.yaml", "shop/web", "shop/db", "5432", &[], 0),
+];
+
+fn walk(row: Row, form: &[&str]) -> Output {
+    let (name, policy, from, to, port, more, status) = row;
+    let args = [
+        "trace",
+        "-f",
+        "world.yaml",
+        policy,
+        "--from",
+        from,
+        "--to",
+        to,
+        "--port",
+        port,
+    ];
+    let output = portcullis(&[&args[..], more, form].concat());
+    assert_eq!((output.status, output.stderr.as_str()), (status, ""), "{name}");
+    output
+}
+
+#[test]
+fn the_whole_walkthrough() {
+    for row in WALKS {
+        assert_snapshot!(format!("walk_{}", row.0), walk(row, &["--explain", "full"]).stdout);
+    }
+}
+
+#[test]
+fn programs_get_the_same() {
+    for row in WALKS {
+        let text = walk(row, &["--explain", "full"]).stdout;
+        let short = walk(row, &[]).stdout;
+        let json = walk(row, &["-o", "json"]).stdout;
+        assert_eq!(
+            json,
+            walk(row, &["-o", "json", "--explain", "full"]).stdout,
+            "{}",
+            row.0
+        );
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        for side in json["sides"].as_array().expect("a list") {
+            // Every rule that was considered is in the text, with its place, and with its condition if it missed one.
+            for considered in side["considered"].as_array().expect("a list") {
+                let rule = considered["rule"].as_str().expect("text");
+                let (object, path) = rule.split_once(' ').expect("an object and a path");
+                let line = &json["places"][rule]["line"];
+                assert!(
+                    text.contains(object) && text.contains(&format!("{path}  ")),
+                    "{rule}: {text}"
+                );
+                assert!(text.contains(&format!("yaml:{line}\n")), "{rule} at {line}: {text}");
+                assert_eq!(considered["missed"].is_null(), considered["matches"] == true, "{rule}");
+                assert_eq!(
+                    considered["missed"].is_null(),
+                    considered["condition"].is_null(),
+                    "{rule}"
+                );
+            }
+            if let Some(missed) = side["nearest"]["missed"].as_str() {
+                let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(words(&short).contains(&words(missed)), "{missed}: {short}");
+                assert!(side["nearest"]["condition"]["condition"].is_string(), "{side}");
+            }
+        }
+    }
+    let json = walk(WALKS[4], &["-o", "json"]).stdout;
+    assert_snapshot!("walk_missed_name_for_programs", json);
+}
+
+#[test]
+fn colours_only_paint() {
+    let plain = walk(WALKS[3], &["--explain", "full"]).stdout;
+    let coloured = walk(WALKS[3], &["--explain", "full", "--color", "always"]).stdout;
+    assert_ne!(plain, coloured);
+    let mut painted = coloured.split('\u{1b}');
+    let first = painted.next().unwrap_or_default().to_owned();
+    let bare = painted.fold(first, |text, part| {
+        text + part.split_once('m').map_or(part, |(_, rest)| rest)
+    });
+    assert_eq!(bare, plain);
+}
+
 #[test]
 fn verdict_and_status_agree() {
     for (from, to, port, why) in [

@@ -11,6 +11,7 @@ use crate::{
     document::{Node, Value},
     input::{Input, Object},
     options::CompileOptions,
+    path::steps,
     source::Location,
 };
 
@@ -99,14 +100,14 @@ impl<'i> Findings<'i> {
 
     /// The value at this path of a policy.
     pub(super) fn value(&self, policy: &Policy, path: &str) -> Option<&'i Node> {
-        let root = &self.objects.get(self.index_of(policy))?.node;
-        steps(path).try_fold(root, |node, step| step.follow(node))
+        let root = &*self.objects.get(self.index_of(policy))?.node;
+        steps(path).iter().try_fold(root, |node, step| step.follow(node))
     }
 
     /// The place of the value at this path; of the last one on the way that is there.
     fn locate(&self, index: usize, path: &str) -> Option<Location> {
         let object = self.objects.get(index)?;
-        let mut node = &object.node;
+        let mut node = &*object.node;
         for step in steps(path) {
             let Some(next) = step.follow(node) else { break };
             node = next;
@@ -151,27 +152,4 @@ impl<'i> Findings<'i> {
 
 fn start_of(diagnostic: &Diagnostic) -> usize {
     diagnostic.location.as_ref().map_or(0, |at| at.span().start)
-}
-
-/// One step of a path.
-enum Step<'p> {
-    Key(&'p str),
-    Index(usize),
-}
-
-impl Step<'_> {
-    fn follow<'n>(&self, node: &'n Node) -> Option<&'n Node> {
-        match (self, &node.value) {
-            (Self::Key(key), _) => node.get(key),
-            (Self::Index(index), Value::Seq(items)) => items.get(*index),
-            (Self::Index(_), _) => None,
-        }
-    }
-}
-
-/// The steps of a path such as `specs[1].ingress[0]`. Lints only name fields without dots and brackets.
-fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
-    path.split(['.', '[', ']'])
-        .filter(|part| !part.is_empty())
-        .map(|part| part.parse().map_or_else(|_| Step::Key(part), Step::Index))
 }

@@ -19,7 +19,7 @@ pub(crate) enum Match {
 }
 
 impl Match {
-    pub(super) fn satisfies(self, action: Action) -> bool {
+    pub(crate) fn satisfies(self, action: Action) -> bool {
         match action {
             Action::Allow => self == Self::Yes,
             Action::Deny => self != Self::No,

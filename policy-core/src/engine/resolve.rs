@@ -284,7 +284,7 @@ impl Side<'_, '_> {
     }
 
     /// The ports that the destination gives this name, as ranges. An end counts on ingress only.
-    pub(super) fn ports_named(&self, name: &str, end: Option<u16>) -> impl Iterator<Item = (u16, u16)> {
+    pub(crate) fn ports_named(&self, name: &str, end: Option<u16>) -> impl Iterator<Item = (u16, u16)> {
         let Flow {
             direction, protocol, ..
         } = *self.flow;

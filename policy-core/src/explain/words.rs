@@ -1,65 +1,151 @@
-//! What a near miss missed, in words.
+//! A condition that failed, in words.
+
+mod labels;
+mod ports;
 
 use alloc::{
     format,
     string::{String, ToString},
     vec::Vec,
 };
-
-use super::{is_in_cluster, workload};
-use ipnet::IpNet;
-
-use crate::{
-    bundle::{PortNumbers, PortPattern},
-    engine::{
-        CLUSTER_KEY, IdentityKind,
-        compile::{CompiledPorts, PeerMatcher, PortSet},
-        matching::Match,
-        resolve::Side,
-    },
-    flow::{Direction, Flow, IcmpFamily, Peer},
-    fqdn::FqdnPattern,
-    http::{HeaderCondition, HttpFacts, HttpMiss},
-    kafka::{self, KafkaMiss, KafkaRequest},
-    labels::Labels,
-    selector::{Requirement, Selector},
-    sni::SniPattern,
+use core::{
+    fmt::{self, Display},
+    net::IpAddr,
 };
 
-/// For a rule without any peer.
-pub(super) fn nobody() -> String {
-    "the rule is for no peer at all".into()
-}
+use ipnet::IpNet;
 
-/// For a matcher that does not match the peer.
-pub(super) fn peer(side: &Side<'_, '_>, matcher: &PeerMatcher) -> String {
-    let peer = peer_name(side);
-    match matcher {
-        PeerMatcher::Selector(index) => match (workload(side), side.engine.selector(*index)) {
-            (Some(id), Some(selector)) => unmet(side.engine.labels(id), selector),
-            (None, Some(selector)) => format!("{peer}, the rule is for {}", endpoints(selector)),
-            (_, None) => peer,
-        },
-        PeerMatcher::Entity(entity) => format!("{peer}, the rule is for the entity {}", entity.as_str()),
-        PeerMatcher::Cidr { prefix, except } => {
-            let addresses = format!("{prefix}{}", but(except));
-            match is_in_cluster(side) {
-                true => format!("{peer}, the rule is for addresses outside, in {addresses}"),
-                false => format!("{peer}, and not in {addresses}"),
+use super::{Found, Missed};
+use crate::{engine::CLUSTER_KEY, kafka, selector::Selector};
+
+impl Missed {
+    /// The condition in words: one line, lower case, without full stop. `address` is that of the peer, if somebody knows
+    /// it; the engine itself knows peers by what rules can tell apart.
+    pub fn words(&self, address: Option<IpAddr>) -> String {
+        match self {
+            Self::NoPeer => "the rule is for no peer at all".into(),
+            Self::Labels { labels: missed } => labels::unmet(missed),
+            Self::Endpoints { wanted, found } => format!("{}, the rule is for {}", peer(found), endpoints(wanted)),
+            Self::Entity { wanted, found } => {
+                format!("{}, the rule is for the entity {}", peer(found), wanted.as_str())
+            }
+            Self::Cidr {
+                wanted,
+                except,
+                within,
+                found,
+            } => match found {
+                Found::Outside { .. } => outside(address, *wanted, except, *within),
+                _ => format!(
+                    "{}, the rule is for addresses outside, in {wanted}{}",
+                    peer(found),
+                    but(except)
+                ),
+            },
+            Self::Address {
+                wanted, except, within, ..
+            } => outside(address, *wanted, except, *within),
+            Self::CidrGroup {
+                wanted, within, found, ..
+            } => match (found, within) {
+                (Found::Outside { .. }, Some(within)) => excepted(address, *within, &wanted.to_string()),
+                (Found::Outside { .. }, None) => format!("{} is in no CIDR group with {wanted}", the(address)),
+                (found, _) => format!("{}, the rule is for addresses outside, with {wanted}", peer(found)),
+            },
+            Self::Name { wanted, found } => name(address, wanted, found),
+            Self::NoPort => "the rule names no port at all".into(),
+            Self::Port { .. } => ports::port(self),
+            Self::ServerName { wanted, found } => match found {
+                Some(found) => format!("server name {found} is not {}", either(wanted, "or")),
+                None => format!(
+                    "the client asks for no TLS server name, wanted {}",
+                    either(wanted, "or")
+                ),
+            },
+            Self::Method { wanted, found } => field("method", wanted, found.as_deref()),
+            Self::Path { wanted, found } => field("path", wanted, found.as_deref()),
+            Self::Host { wanted, found } => field("host", wanted, found.as_deref()),
+            Self::Header { .. } | Self::Secret { .. } => self.header(),
+            Self::Query { wanted, found } => format!("the query for {found} does not match {wanted}"),
+            Self::ApiKey { .. } | Self::ApiVersion { .. } | Self::ClientId { .. } | Self::Topic { .. } => {
+                self.message()
             }
         }
-        PeerMatcher::Address { prefix, except } => format!("{peer}, and not in {prefix}{}", but(except)),
-        PeerMatcher::External { selector, except } => {
-            let wanted = side.engine.selector(*selector).map(ToString::to_string);
-            let addresses = format!("with {}{}", wanted.unwrap_or_default(), but(except));
-            format!("{peer}, the rule is for addresses outside, {addresses}")
-        }
-        PeerMatcher::Fqdn(pattern) => match side.flow.peer {
-            Peer::Name(_) => format!("{peer}, which does not match {pattern}"),
-            _ if is_in_cluster(side) => format!("{peer}, the rule is for {pattern}, outside"),
-            _ => format!("{peer}, and no known DNS answer gives it for {pattern}"),
-        },
     }
+
+    fn header(&self) -> String {
+        match self {
+            Self::Header {
+                name,
+                wanted,
+                secret,
+                missing,
+            } => {
+                let state = if *missing { "is missing" } else { "differs" };
+                match wanted {
+                    Some(wanted) if *missing => format!("header {name} is missing, wanted `{wanted}`"),
+                    Some(wanted) => format!("header {name} is not `{wanted}`"),
+                    None if *secret && !missing => format!("header {name} is not as its secret"),
+                    None => format!("header {name} {state}"),
+                }
+            }
+            Self::Secret { name } => format!("the secret for header {name} cannot be read"),
+            _ => String::new(),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::ApiKey { wanted, found } => {
+                let wanted: Vec<_> = wanted.iter().copied().map(kafka::name_of).collect();
+                format!("request {} is not {}", kafka::name_of(*found), either(&wanted, "or"))
+            }
+            Self::ApiVersion { wanted, found } => format!("API version {found} is not {wanted}"),
+            Self::ClientId { wanted, found } if found.is_empty() => {
+                format!("the client gives no name, wanted {wanted}")
+            }
+            Self::ClientId { wanted, found } => format!("client {found} is not {wanted}"),
+            Self::Topic { wanted, found } => match found.as_slice() {
+                [] => format!("the request is about all topics, the rule is for {wanted}"),
+                [topic] => format!("topic {topic} is not {wanted}"),
+                topics => format!("the topics {} are not all {wanted}", topics.join(", ")),
+            },
+            _ => String::new(),
+        }
+    }
+}
+
+impl Display for Missed {
+    /// [`Missed::words`] without an address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(None))
+    }
+}
+
+fn peer(found: &Found) -> String {
+    match found {
+        Found::Workload => "the peer is in the cluster".into(),
+        Found::Reserved { labels } => format!("the peer is {labels}"),
+        Found::Outside { names } if names.is_empty() => "the peer is outside the cluster".into(),
+        Found::Outside { names } => format!("the peer is {}, outside the cluster", known_as(names)),
+        Found::Name { name } => format!("the peer is {name}"),
+        Found::Unknown => "the peer is not known".into(),
+    }
+}
+
+fn the(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "the peer's address".into(), |address| format!("address {address}"))
+}
+
+fn outside(address: Option<IpAddr>, wanted: IpNet, except: &[IpNet], within: Option<IpNet>) -> String {
+    match within {
+        Some(within) => excepted(address, within, &wanted.to_string()),
+        None => format!("{} is outside {wanted}{}", the(address), but(except)),
+    }
+}
+
+fn excepted(address: Option<IpAddr>, within: IpNet, wanted: &str) -> String {
+    format!("{} is in {within}, which the rule excepts from {wanted}", the(address))
 }
 
 fn but(except: &[IpNet]) -> String {
@@ -68,22 +154,34 @@ fn but(except: &[IpNet]) -> String {
     format!("{but}{}", except.join(", "))
 }
 
-/// Every requirement that does not hold, and what the peer has instead.
-fn unmet(labels: &Labels, selector: &Selector) -> String {
-    let words = |requirement: &Requirement| {
-        let key = requirement.key().key();
-        let found: Vec<String> = labels.with_key(key).map(ToString::to_string).collect();
-        match found.is_empty() {
-            true => format!("the peer has no label {key}, wanted {requirement}"),
-            false => format!("the peer has {}, wanted {requirement}", found.join(" and ")),
+fn name(address: Option<IpAddr>, wanted: &str, found: &Found) -> String {
+    match found {
+        Found::Name { name } => format!("name {name} does not match {wanted}"),
+        Found::Outside { names } => {
+            let address = address.map_or_else(|| "the peer's address".into(), |address| address.to_string());
+            let unknown = format!("no DNS answer seen that gives {address} for {wanted}");
+            match names.as_slice() {
+                [] => unknown,
+                names => format!("{unknown}, only for {}", known_as(names)),
+            }
         }
-    };
-    let all = selector.requirements().iter();
-    let unmet: Vec<String> = all
-        .filter(|requirement| !requirement.matches(labels))
-        .map(words)
-        .collect();
-    unmet.join("; ")
+        found => format!("{}, the rule is for {wanted}, outside", peer(found)),
+    }
+}
+
+fn known_as(names: &[String]) -> String {
+    let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
+    either(&names, "and")
+}
+
+/// `a, b or c`.
+fn either<T: AsRef<str>>(all: &[T], word: &str) -> String {
+    let all: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+    match all.split_last() {
+        None => "nothing".into(),
+        Some((last, [])) => (*last).into(),
+        Some((last, others)) => format!("{} {word} {last}", others.join(", ")),
+    }
 }
 
 /// Whom a selector is for. That they are in the cluster goes without saying.
@@ -91,7 +189,7 @@ fn endpoints(selector: &Selector) -> String {
     let all = selector.requirements().iter();
     let said: Vec<String> = all
         .filter(|requirement| requirement.key().key() != CLUSTER_KEY)
-        .map(ToString::to_string)
+        .map(labels::wanted)
         .collect();
     match said.is_empty() {
         true => "endpoints of the cluster".into(),
@@ -99,139 +197,9 @@ fn endpoints(selector: &Selector) -> String {
     }
 }
 
-fn peer_name(side: &Side<'_, '_>) -> String {
-    match side.flow.peer {
-        Peer::Name(name) => format!("the peer is {}", String::from_utf8_lossy(name)),
-        Peer::Unknown => "the peer is not known".into(),
-        Peer::Identity(id) => match side.engine.identities().kind(id) {
-            IdentityKind::InCluster { .. } if workload(side).is_some() => "the peer is in the cluster".into(),
-            IdentityKind::InCluster { .. } => format!("the peer is {}", side.engine.labels(id)),
-            IdentityKind::External { names, .. } if names.is_empty() => "the peer is outside the cluster".into(),
-            IdentityKind::External { names, .. } => {
-                let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
-                format!("the peer is {}, outside the cluster", names.join(" and "))
-            }
-        },
-    }
-}
-
-/// For ports that are not that of the flow.
-pub(super) fn port(side: &Side<'_, '_>, ports: &PortSet) -> String {
-    let Flow { protocol, port, .. } = *side.flow;
-    let PortSet::OneOf(rules) = ports else {
-        return "the rule is for every port".into();
-    };
-    let patterns: Vec<&PortPattern> = rules.iter().flat_map(|rule: &CompiledPorts| &rule.patterns).collect();
-    let of_protocol =
-        |pattern: &&&PortPattern| matches!(pattern, PortPattern::Port { protocol: p, .. } if *p == protocol);
-    let Some(pattern) = patterns.iter().find(of_protocol).or(patterns.first()) else {
-        return "the rule names no port at all".into();
-    };
-    match pattern {
-        PortPattern::Icmp { family, message_type } => {
-            let name = match family {
-                IcmpFamily::V4 => "ICMP",
-                IcmpFamily::V6 => "ICMPv6",
-            };
-            let wanted = message_type.map_or_else(|| "any type".into(), |wanted| format!("type {wanted}"));
-            format!("{protocol} {port} is not {name} of {wanted}")
-        }
-        PortPattern::Port { protocol: wanted, .. } if *wanted != protocol => {
-            format!("protocol {protocol} is not {wanted}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Range(first, last),
-            ..
-        } if first == last => {
-            format!("port {port} is not {first}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Range(first, last),
-            ..
-        } => {
-            format!("port {port} is outside {first}-{last}")
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::Named { name, .. },
-            ..
-        } => {
-            let owner = match side.flow.direction {
-                Direction::Ingress => "the endpoint",
-                Direction::Egress => "the destination",
-            };
-            match side.port(pattern) {
-                Match::Unknown => format!("the ports of {owner} are not known, wanted the one named {name}"),
-                _ => format!("port {port} is not the one that {owner} names {name}"),
-            }
-        }
-        PortPattern::Port {
-            numbers: PortNumbers::All,
-            ..
-        } => format!("protocol {protocol} does not match"),
-    }
-}
-
-/// For a request that does not match.
-pub(super) fn http(miss: HttpMiss<'_>, facts: &dyn HttpFacts) -> String {
-    let differs = |what: &str, value: Option<&[u8]>, pattern: &str| match value {
-        Some(value) => format!("{what} {} is not {pattern}", String::from_utf8_lossy(value)),
-        None => format!("the request has no {what}, wanted {pattern}"),
-    };
-    match miss {
-        HttpMiss::Method(pattern) => differs("method", facts.method(), pattern.source()),
-        HttpMiss::Path(pattern) => differs("path", facts.path(), pattern.source()),
-        HttpMiss::Host(pattern) => differs("host", facts.authority(), pattern.source()),
-        HttpMiss::HeaderMissing(HeaderCondition { header, .. }) => format!("header {} is missing", header.name),
-        HttpMiss::HeaderDiffers(HeaderCondition { header, secret: true }) => {
-            format!("header {} is not as its secret", header.name)
-        }
-        HttpMiss::HeaderDiffers(HeaderCondition { header, secret: false }) => {
-            format!(
-                "header {} is not `{}`",
-                header.name,
-                header.value.as_deref().unwrap_or_default()
-            )
-        }
-        HttpMiss::HeaderUnobtainable(name) => format!("the secret for header {name} cannot be read"),
-    }
-}
-
-/// For a TLS server name that an entry does not allow.
-pub(super) fn server_name(name: Option<&[u8]>, patterns: &[SniPattern]) -> String {
-    let wanted: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-    let wanted = wanted.join(" or ");
-    match name {
-        Some(name) => format!("server name {} is not {wanted}", String::from_utf8_lossy(name)),
-        None => format!("the client asks for no TLS server name, wanted {wanted}"),
-    }
-}
-
-/// For a DNS query that does not match.
-pub(super) fn query(name: &[u8], pattern: &FqdnPattern) -> String {
-    format!(
-        "the query for {} does not match {pattern}",
-        String::from_utf8_lossy(name)
-    )
-}
-
-/// For a Kafka request that does not match.
-pub(super) fn message(miss: KafkaMiss<'_>, request: &KafkaRequest<'_>) -> String {
-    match miss {
-        KafkaMiss::ApiKey => format!("the rule is not for {} requests", kafka::name_of(request.api_key)),
-        KafkaMiss::ApiVersion(wanted) => format!("API version {} is not {wanted}", request.api_version),
-        KafkaMiss::ClientId(wanted) => {
-            format!("client {} is not {wanted}", String::from_utf8_lossy(request.client_id))
-        }
-        KafkaMiss::Topic(wanted) => {
-            let found: Vec<_> = request
-                .topics
-                .iter()
-                .map(|topic| String::from_utf8_lossy(topic))
-                .collect();
-            match found.is_empty() {
-                true => format!("the request is about all topics, the rule is for {wanted}"),
-                false => format!("the topics {} are not {wanted}", found.join(", ")),
-            }
-        }
+fn field(what: &str, wanted: &str, found: Option<&str>) -> String {
+    match found {
+        Some(found) => format!("{what} {found} is not {wanted}"),
+        None => format!("the request has no {what}, wanted {wanted}"),
     }
 }

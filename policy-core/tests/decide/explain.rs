@@ -3,7 +3,7 @@
 use crate::world::*;
 use policy_core::{
     Bundle, Carried, Direction, Engine, Flow, HttpFacts, Missed, Peer, Protocol, Requirement, Selector, SelectorKey,
-    bundle::{Element, PeerPattern, PortNumbers, PortPattern, ReservedEntity, Rule},
+    bundle::{Element, HttpRule, L7Rules, PeerPattern, PortNumbers, PortPattern, PortRule, ReservedEntity, Rule},
 };
 
 fn flow<'a>(engine: &Engine, source: &str, port: u16) -> Flow<'a> {
@@ -46,16 +46,16 @@ fn the_nearest_miss_met_the_most_conditions() {
     );
     assert_eq!(
         nearest(rules(), WORLD, 80, None),
-        "spec.ingress[0]: the peer is outside the cluster, and not in 203.0.113.0/24",
+        "spec.ingress[0]: the peer's address is outside 203.0.113.0/24",
         "a prefix could hold it, an entity inside could not, whatever the ports say"
     );
     assert_eq!(
         nearest(vec![ingress([from([db()])])], MON, 80, None),
-        "spec.ingress[0]: the peer has k8s:app=mon, wanted any:app=db"
+        "spec.ingress[0]: label app is mon, wanted db"
     );
     assert_eq!(
         nearest(vec![ingress([from([db()])])], WORLD, 80, None),
-        "spec.ingress[0]: the peer is outside the cluster, the rule is for endpoints with any:app=db"
+        "spec.ingress[0]: the peer is outside the cluster, the rule is for endpoints with label app db"
     );
 }
 
@@ -96,25 +96,25 @@ fn the_nearest_rule_is_the_one_that_needs_the_least_change() {
         (
             vec![from([web_of_shop.clone()]), from([shop.clone()])],
             MON,
-            "[1]: the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "[1]: label ns is ops, wanted shop",
             "one condition instead of two",
         ),
         (
             vec![from([shop.clone()]), from([database.clone()])],
             MON,
-            "[1]: the peer has k8s:app=mon, wanted k8s:app=db",
+            "[1]: label app is mon, wanted db",
             "one condition each, and the namespace is right",
         ),
         (
             vec![from([database.clone()]).on([tcp(81, 81)]), from([shop.clone()])],
             MON,
-            "[1]: the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "[1]: label ns is ops, wanted shop",
             "but the port has to be right too",
         ),
         (
             vec![from([name.clone()]), from([web_of_shop.clone()]).on([tcp(81, 81)])],
             MON,
-            "[1]: the peer has k8s:app=mon, wanted k8s:app=web; the peer has k8s:ns=ops, wanted k8s:ns=shop",
+            "[1]: label app is mon, wanted web; label ns is ops, wanted shop",
             "no prefix ever holds a pod",
         ),
         (
@@ -194,9 +194,79 @@ fn a_denial_names_who_isolates_but_a_deny_rule_has_no_near_miss() {
     );
     assert!(matches!(
         explain(MON).nearest.expect("near miss").missed,
-        Missed::Peer(_)
+        Missed::Labels { .. }
     ));
     assert_eq!(explain(DB).nearest, None);
+}
+
+#[test]
+fn every_rule_is_considered_in_the_order_of_the_policies() {
+    let engine = engine([
+        ingress([
+            from([db()]),
+            from([]).on([tcp(80, 80)]),
+            anyone().http(tcp(80, 80), &[("GET", "/a"), ("POST", "/b")]),
+            anyone().on([tcp(81, 81)]),
+        ]),
+        Rule {
+            ingress_deny: vec![from([db()]), anyone().on([tcp(90, 90)])],
+            ..web_rule()
+        },
+    ]);
+    let request = request("GET", "/a");
+    let considered = engine.considered(&flow(&engine, MON, 80), None, Some(Carried::Http(&request)));
+    let rows: Vec<String> = considered
+        .iter()
+        .map(|row| {
+            let missed = row
+                .missed
+                .as_ref()
+                .map_or_else(|| "matches".into(), ToString::to_string);
+            format!("{}: {missed}", row.rule.path().trim_start_matches("spec."))
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "ingress[0]: label app is mon, wanted db",
+            "ingress[1]: the rule is for no peer at all",
+            "ingress[2]: matches",
+            "ingress[2].toPorts[0].rules.http[0]: matches",
+            "ingress[2].toPorts[0].rules.http[1]: method GET is not POST",
+            "ingress[3]: port 80 is not 81",
+            "ingressDeny[0]: label app is mon, wanted db",
+            "ingressDeny[1]: port 80 is not 90",
+        ]
+    );
+    let denying = considered.iter().filter(|row| row.denies).count();
+    assert_eq!(denying, 2);
+    let without = engine.considered(&flow(&engine, MON, 80), None, None);
+    assert_eq!(without.len(), 6, "what nobody asked about is not considered");
+}
+
+#[test]
+fn a_server_name_is_asked_for_before_requests() {
+    let settings = PortRule {
+        terminating_tls: Some("shop/tls".into()),
+        ..server_names(&["a.com"])
+    };
+    let rules = [HttpRule {
+        method: Some("GET".into()),
+        ..HttpRule::default()
+    }];
+    let settings = PortRule {
+        rules: Some(L7Rules::Http(rules.into())),
+        ..settings
+    };
+    let engine = engine([ingress([with(from([db()]), tcp(443, 443), settings)])]);
+    let request = request("HEAD", "/");
+    let miss = |name: Option<&[u8]>| {
+        let flow = flow(&engine, DB, 443);
+        let explanation = engine.explain(&flow, Some(name), Some(Carried::Http(&request)));
+        explanation.nearest.expect("a near miss").missed.to_string()
+    };
+    assert_eq!(miss(Some(b"b.com")), "server name b.com is not a.com");
+    assert_eq!(miss(Some(b"a.com")), "method HEAD is not GET");
 }
 
 #[test]

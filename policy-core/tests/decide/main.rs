@@ -21,4 +21,5 @@ mod requests;
 mod sides;
 mod telling;
 mod wire;
+mod words;
 mod world;

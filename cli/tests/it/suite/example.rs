@@ -75,7 +75,7 @@ fn a_changed_line_of_the_policy_fails_and_says_why() {
             "app: grafana",
             &[
                 "expected allow, seen deny",
-                "missed: the peer has k8s:app=prometheus, wanted any:app=grafana",
+                "missed: label app is prometheus, wanted grafana",
             ],
             "another peer",
         ),

@@ -1,0 +1,110 @@
+//! What a request costs in memory: with explanations off, nothing is set aside for them.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use policy_core::{Bundle, Carried, Connection, Direction, Engine, Flow, HttpRequest, Peer, Protocol, Reason};
+
+/// The allocator of the system, which counts what one thread asks for.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed to the allocator of the system as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` asks for memory.
+fn allocations<R>(work: impl FnOnce() -> R) -> (usize, R) {
+    let before = ALLOCATIONS.with(Cell::get);
+    let result = work();
+    (ALLOCATIONS.with(Cell::get) - before, result)
+}
+
+/// A workload whose policy has rules of every depth: peers, ports, server names, requests.
+const BUNDLE: &str = r#"{
+  "version": 1,
+  "selectors": [[{"equals": {"key": "any:app", "value": "web"}}], [{"equals": {"key": "any:app", "value": "db"}}]],
+  "policies": [{"kind": "CiliumNetworkPolicy", "namespace": "shop", "name": "web", "rules": [{
+    "path": "spec", "subject": 0, "defaultDeny": {"ingress": true, "egress": false},
+    "ingress": [
+      {"peers": {"oneOf": [{"cidr": {"prefix": "203.0.113.0/24"}}]}},
+      {"peers": {"oneOf": [{"selector": 1}]}, "ports": [
+        {"ports": [{"port": {"protocol": "TCP", "numbers": {"range": [80, 80]}}}],
+         "rules": {"http": [{"method": "GET", "path": "/a"}, {"headers": [{"name": "x-a", "value": "1"}]}]}},
+        {"ports": [{"port": {"protocol": "TCP", "numbers": {"range": [443, 443]}}}], "serverNames": ["a.example"]},
+        {"ports": [{"port": {"protocol": "TCP", "numbers": {"range": [53, 53]}}}]}
+      ]}
+    ]}]}],
+  "identities": [{"labels": ["k8s:app=web"]}, {"labels": ["k8s:app=db"]}],
+  "endpoints": [{"name": "shop/web", "identity": 0, "addresses": ["10.0.0.1"]},
+                {"name": "shop/db", "identity": 1, "addresses": ["10.0.0.2"]}]
+}"#;
+
+fn flow<'a>(engine: &Engine, peer: &str, port: u16) -> Flow<'a> {
+    let identity = |address: &str| engine.identity_of(address.parse().expect("address"));
+    Flow {
+        direction: Direction::Ingress,
+        subject: identity("10.0.0.1"),
+        peer: Peer::Identity(identity(peer)),
+        protocol: Protocol::Tcp,
+        port,
+        authenticated: true,
+    }
+}
+
+#[test]
+fn a_verdict_on_a_known_connection_allocates_nothing() {
+    let bundle = Bundle::from_json(BUNDLE.as_bytes()).expect("a bundle");
+    let engine = Engine::new(bundle).expect("a good bundle");
+    let request = |method: &str, path: &str| HttpRequest {
+        method: Some(method.into()),
+        path: Some(path.into()),
+        authority: Some(b"web".to_vec()),
+        headers: vec![(b"x-a".to_vec(), b"2".to_vec())],
+    };
+    let (allowed, denied) = (request("GET", "/a"), request("HEAD", "/b"));
+    type Shown<'a> = (Option<Option<&'a [u8]>>, Option<&'a HttpRequest>);
+    let rows: [(&str, u16, Shown<'_>, Reason); 7] = [
+        ("10.0.0.2", 80, (None, Some(&denied)), Reason::NoHttpRuleMatches),
+        ("10.0.0.2", 80, (None, Some(&allowed)), Reason::AllowedByRule),
+        (
+            "10.0.0.2",
+            443,
+            (Some(Some(b"b.example")), None),
+            Reason::ServerNameNotAllowed,
+        ),
+        ("10.0.0.2", 443, (Some(None), None), Reason::ServerNameNotAllowed),
+        ("10.0.0.2", 81, (None, None), Reason::DefaultDeny),
+        ("198.51.100.7", 80, (None, Some(&denied)), Reason::DefaultDeny),
+        ("10.0.0.2", 53, (None, None), Reason::AllowedByRule),
+    ];
+    for (peer, port, (server_name, request), reason) in rows {
+        let flow = flow(&engine, peer, port);
+        let carried = request.map(|request| Carried::Http(request));
+        let ask = |connection: &Connection| connection.judge(server_name, carried);
+        assert_eq!(ask(&engine.connection(&flow)).reason, reason);
+        let (count, verdict) = allocations(|| ask(&engine.connection(&flow)));
+        assert_eq!((count, verdict.reason), (0, reason), "{peer} to port {port}");
+        let (count, explanation) = allocations(|| engine.explain(&flow, server_name, carried));
+        assert_eq!(explanation.verdict, verdict);
+        assert!(count > 0, "an explanation does allocate, so the count counts");
+    }
+}
