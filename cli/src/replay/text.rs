@@ -45,7 +45,7 @@ pub(super) fn render(report: &Report, show: usize, style: Style) -> String {
 }
 
 /// One line, for the end.
-pub(super) fn summary(report: &Report) -> String {
+fn summary(report: &Report) -> String {
     let Report {
         lines,
         judged,

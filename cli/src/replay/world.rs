@@ -2,7 +2,7 @@
 //! their addresses. The world grows with what the log tells.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
 
@@ -143,14 +143,9 @@ impl World {
     }
 
     fn group(&mut self) {
-        let endpoints: BTreeMap<&str, ()> = self
-            .bundle()
-            .endpoints
-            .iter()
-            .map(|one| (one.name.as_str(), ()))
-            .collect();
         let mut groups: HashMap<IdentityId, Group> = HashMap::new();
-        for name in endpoints.into_keys() {
+        let names: BTreeSet<&str> = self.bundle().endpoints.iter().map(|one| one.name.as_str()).collect();
+        for name in names {
             let Some(identity) = self.engine.endpoint(name) else {
                 continue;
             };
