@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use common::kept::{status, tcp_connection};
-use common::module::{COUNTERS, Module};
 use common::policy::Configuration;
 use common::{TIMEOUT, World, envoy, faulty_plugin};
 use envoy_e2e::config::Node;
@@ -83,8 +82,7 @@ fn shown_on(page: &str) -> Metrics {
     metrics
 }
 
-/// An Envoy in which everything has happened that is counted, but for audit: a module that counts as the plugin does
-/// stands for that.
+/// An Envoy in which everything has happened that is counted.
 fn eventful() -> Option<(World, EnvoyProcess)> {
     let (envoy, plugin) = (envoy()?, faulty_plugin()?);
     let world = World::new(&plugin);
@@ -108,6 +106,14 @@ fn eventful() -> Option<(World, EnvoyProcess)> {
         .wait_for_stat(revoked, |count| count == 1, TIMEOUT)
         .unwrap();
     drop(open);
+    let audited = Configuration::deny_all(&world).all_audited();
+    assert!(running.push(audited.text().as_bytes()).unwrap().accepted());
+    world.probe("echo", b"");
+    let would = "wasmcustom.portcullis_audit_total.dir.both.layer.l4.would.deny";
+    running
+        .admin()
+        .wait_for_stat(would, |count| count == 1, TIMEOUT)
+        .unwrap();
     Some((world, running))
 }
 
@@ -129,8 +135,7 @@ fn scraped(envoy: &EnvoyProcess) -> Metrics {
 #[test]
 fn the_dashboard_and_the_alerts_read_what_there_is() {
     let Some((_world, running)) = eventful() else { return };
-    let mut there = scraped(&running);
-    there.extend(audited());
+    let there = scraped(&running);
     let (dashboard, alerts) = (example("grafana-dashboard.json"), example("alerts.yml"));
     let (dashboard, alerts) = (serde_json::from_str(&dashboard).unwrap(), yaml(&alerts));
     for (file, document) in [("the dashboard", &dashboard), ("the alerts", &alerts)] {
@@ -157,22 +162,6 @@ fn the_dashboard_and_the_alerts_read_what_there_is() {
         .filter(|name| name.starts_with("portcullis_") && !read.contains_key(*name))
         .collect();
     assert!(unread.is_empty(), "nobody looks at {unread:?}");
-}
-
-/// The metrics of audit.
-fn audited() -> Metrics {
-    let dir = tempfile::tempdir().unwrap();
-    let world = World::new(&Module::Tell.write(dir.path()));
-    let running = world.start(&envoy().unwrap(), "{}");
-    world.probe("echo", b"");
-    let name = format!("wasmcustom.{}", COUNTERS[2]);
-    running
-        .admin()
-        .wait_for_stat(&name, |count| count == 1, TIMEOUT)
-        .unwrap();
-    let mut metrics = scraped(&running);
-    metrics.retain(|name, _| name == "portcullis_audit_total");
-    metrics
 }
 
 #[test]
