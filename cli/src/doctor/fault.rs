@@ -144,6 +144,11 @@ pub(super) const BUNDLE_OLD: Fault = error(
     "another policy is enforced than the one that should be",
     "publish the bundle, and see in Envoy's log whether it was refused",
 );
+pub(super) const NOTHING_ENFORCED: Fault = warning(
+    "nothing-enforced",
+    "everything passes, whatever the policies say",
+    "when you have seen enough, compile without `--audit`, or with another enforcement mode",
+);
 pub(super) const LAYERS_DIFFER: Fault = error(
     "layers-differ",
     "connections and requests are judged by different policies, or requests are denied for it",

@@ -58,11 +58,32 @@ pub(super) struct Identity {
     pub(super) certificate: Option<String>,
 }
 
-/// The policy, of which only the digest matters.
+/// The policy, of which only matters which one it is, and whether it has an effect.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Bundle {
     pub(super) digest: Option<String>,
+    options: Options,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    audit: bool,
+    enforcement: Option<String>,
+}
+
+impl Bundle {
+    /// Why no policy of it has an effect, if so.
+    pub(super) fn idle(&self) -> Option<&'static str> {
+        match &self.options {
+            Options { audit: true, .. } => Some("all policies are in audit mode"),
+            Options { enforcement, .. } if enforcement.as_deref() == Some("never") => {
+                Some("the enforcement mode is `never`")
+            }
+            Options { .. } => None,
+        }
+    }
 }
 
 /// The plugin, if the message is that of a Wasm filter with it.

@@ -25,6 +25,14 @@ pub(super) fn check(listener: &Listener<'_>, digest: Option<&str>, found: &mut F
                 format!("its configuration cannot be read: {why}"),
             );
         }
+        if let Some(why) = plugin
+            .settings
+            .as_ref()
+            .ok()
+            .and_then(|settings| settings.bundle.idle())
+        {
+            found.add(&fault::NOTHING_ENFORCED, name, &place, why.to_owned());
+        }
         if let Some(wanted) = digest.filter(|wanted| plugin.digest() != Some(wanted)) {
             let message = format!(
                 "its bundle is {}, not {wanted}",

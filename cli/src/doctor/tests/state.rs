@@ -127,6 +127,18 @@ fn which_policy_it_has() {
             "requests are judged by another policy",
         ),
         (
+            |pages| pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","options":{"audit":true}}}"#),
+            &["nothing-enforced"],
+            "everything is only audited",
+        ),
+        (
+            |pages| {
+                pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","options":{"enforcement":"never"}}}"#)
+            },
+            &["nothing-enforced"],
+            "or not asked at all",
+        ),
+        (
             |pages| pages.configure("no JSON"),
             &["bundle-old", "configuration-unreadable"],
             "unreadable",
