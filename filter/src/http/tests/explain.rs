@@ -28,7 +28,7 @@ fn a_header_names_the_nearest_miss() {
         ),
         (
             "/exhaust",
-            format!("no-http-rule-matches; {RULE}.rules.http[1]: header x-force is missing"),
+            format!("no-http-rule-matches; {RULE}.rules.http[1]: header x-force is missing, wanted `true`"),
         ),
     ] {
         plugin.get("deathstar", path);
@@ -64,7 +64,7 @@ fn what_the_plugin_refuses_has_its_reason() {
     assert_eq!(plugin.get("evil.example", "/"), Action::Pause);
     let value = explanation(&plugin);
     assert!(
-        value.starts_with("default-deny; ") && value.contains("evil.example, which does not match"),
+        value.starts_with("default-deny; ") && value.contains("name evil.example does not match"),
         "{value}"
     );
 }
