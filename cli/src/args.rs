@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flow::{Header, KafkaLine, Port, RequestLine};
-pub(crate) use input::{InputArgs, Name, Validation};
+pub(crate) use input::{InputArgs, Name, ReadingArgs, Validation};
 pub(crate) use peer::{Peer, Reserved};
 pub(crate) use reach::{DiffArgs, FailOn, MatrixArgs, MatrixFormat};
 pub(crate) use replay::{AskedDirection, LoggedDestination, PortMap, ReplayArgs};

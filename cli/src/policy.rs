@@ -1,6 +1,6 @@
 //! From the command line to the compiler.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use anyhow::{Result, bail};
 use policy_compiler::{CompileOptions, Compiled, Input, Validation};
@@ -8,8 +8,9 @@ use policy_core::Bundle;
 use serde_json::Value;
 
 use crate::{
-    args::{self, InputArgs, Name},
+    args::{self, InputArgs, Name, ReadingArgs},
     input::is_stdin,
+    output::{Style, render},
 };
 
 /// What messages call standard input.
@@ -19,13 +20,23 @@ const STDIN_NAME: &str = "<stdin>";
 ///
 /// An error says that something could not be read. What is wrong with the objects is in the result.
 pub(crate) fn compile(args: &InputArgs, more: &[Value], workload: Option<&str>) -> Result<Compiled> {
-    let InputArgs {
-        files,
+    compile_files(&args.files, &args.reading, more, workload)
+}
+
+/// The bundle of these files; `None` if an object is invalid. What there is to say about them goes to standard error.
+pub(crate) fn bundle_of(files: &[PathBuf], reading: &ReadingArgs, style: Style) -> Result<Option<Bundle>> {
+    let compiled = compile_files(files, reading, &[], None)?;
+    eprint!("{}", render(&compiled.diagnostics, style));
+    Ok((!compiled.has_errors()).then_some(compiled.bundle))
+}
+
+fn compile_files(files: &[PathBuf], reading: &ReadingArgs, more: &[Value], workload: Option<&str>) -> Result<Compiled> {
+    let ReadingArgs {
         namespace,
         cluster,
         validation,
         fqdns,
-    } = args;
+    } = reading;
     let mut input = Input::new();
     if files.iter().filter(|path| is_stdin(path)).count() > 1 {
         bail!("`-` is there twice, but standard input can be read only once");

@@ -23,14 +23,14 @@ use std::{
 
 use anyhow::{Result, bail};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use policy_core::{Bundle, Scope};
+use policy_core::Scope;
 
 use crate::{
     Outcome,
-    args::{AskedDirection, Color, Format, InputArgs, LoggedDestination, ReplayArgs},
+    args::{AskedDirection, Color, Format, LoggedDestination, ReplayArgs},
     diff::Change,
     input::is_stdin,
-    output::{Stream, Style, print, print_json, render},
+    output::{Stream, Style, print, print_json},
     policy,
 };
 use envoy::Reading;
@@ -54,9 +54,10 @@ pub(crate) fn run(args: &ReplayArgs, color: Color) -> Result<Outcome> {
     if args.destination == LoggedDestination::Authority && args.direction == AskedDirection::Ingress {
         bail!("--destination authority asks the policy of the source, and --direction ingress that of the destination");
     }
-    let Some(bundle) = compile(args, Style::new(color, Stream::Error))? else {
+    let Some(bundle) = policy::bundle_of(&args.files, &args.reading, Style::new(color, Stream::Error))? else {
         return Ok(Outcome::No);
     };
+    let bundle = policy::in_effect(bundle, args.audit_as_enforced);
     let reading = Reading {
         destination: args.destination,
         port_maps: args.port_maps.clone(),
@@ -84,21 +85,6 @@ pub(crate) fn run(args: &ReplayArgs, color: Color) -> Result<Outcome> {
         .iter()
         .any(|(change, flows)| *flows > 0 && change.counts(args.fail_on));
     Ok(if found { Outcome::No } else { Outcome::Yes })
-}
-
-/// The policies; `None` if an object is invalid, and then it says so.
-fn compile(args: &ReplayArgs, style: Style) -> Result<Option<Bundle>> {
-    let input = InputArgs {
-        files: args.files.clone(),
-        namespace: args.namespace.clone(),
-        cluster: args.cluster.clone(),
-        validation: args.validation,
-        fqdns: args.fqdns.clone(),
-    };
-    let compiled = policy::compile(&input, &[], None)?;
-    eprint!("{}", render(&compiled.diagnostics, style));
-    let is_valid = !compiled.has_errors();
-    Ok(is_valid.then(|| policy::in_effect(compiled.bundle, args.audit_as_enforced)))
 }
 
 /// Reads all logs, one after the other, and says how fast that was. The names of the logs.

@@ -11,6 +11,13 @@ pub(crate) struct InputArgs {
     /// its own `.yaml`, `.yml` and `.json` files.
     #[arg(short, long = "file", required = true, num_args = 1.., action = ArgAction::Append, value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// How objects are read.
+#[derive(Args, Debug)]
+pub(crate) struct ReadingArgs {
     /// The namespace of objects that need one and do not say which, as for kubectl.
     #[arg(short, long, value_name = "NS")]
     pub(crate) namespace: Option<String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{Format, InputArgs, Name, Port, Validation};
+use super::{Format, InputArgs, Port, ReadingArgs};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  portcullis matrix -f examples/empire --html matrix.html")]
@@ -51,18 +51,8 @@ pub(crate) struct DiffArgs {
     /// Files or folders with objects that belong to both, such as the pods; may be repeated.
     #[arg(short, long = "file", action = ArgAction::Append, value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
-    /// The namespace of objects that need one and do not say which, as for kubectl.
-    #[arg(short, long, value_name = "NS")]
-    pub(crate) namespace: Option<String>,
-    /// The name of the cluster.
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    pub(crate) cluster: String,
-    /// How strict to be.
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    pub(crate) validation: Validation,
-    /// What DNS says of a name; may be repeated. Names without an answer get an address that nobody else has.
-    #[arg(long = "fqdn", action = ArgAction::Append, value_name = "NAME=ADDR[,ADDR]")]
-    pub(crate) fqdns: Vec<Name>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
     /// Judge policies in audit mode as if they were enforced. Without this they have no effect, as in a proxy.
     #[arg(long)]
     pub(crate) audit_as_enforced: bool,

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{FailOn, Format, Name, Validation};
+use super::{FailOn, Format, ReadingArgs};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  portcullis replay -f examples/empire access.log --fail-on narrowing")]
@@ -15,18 +15,8 @@ pub(crate) struct ReplayArgs {
     /// Logs: JSON lines of Envoy's access log or of `hubble observe -o json`, gzipped or not; `-` for standard input.
     #[arg(required = true, value_name = "LOG")]
     pub(crate) logs: Vec<PathBuf>,
-    /// The namespace of objects that need one and do not say which, as for kubectl.
-    #[arg(short, long, value_name = "NS")]
-    pub(crate) namespace: Option<String>,
-    /// The name of the cluster.
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    pub(crate) cluster: String,
-    /// How strict to be.
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    pub(crate) validation: Validation,
-    /// What DNS says of a name; may be repeated. Names that the log tells are added.
-    #[arg(long = "fqdn", action = ArgAction::Append, value_name = "NAME=ADDR[,ADDR]")]
-    pub(crate) fqdns: Vec<Name>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
     /// Judge policies in audit mode as if they were enforced. Without this they have no effect, as in a proxy.
     #[arg(long)]
     pub(crate) audit_as_enforced: bool,

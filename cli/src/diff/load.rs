@@ -1,17 +1,15 @@
 //! A policy set: objects, or a bundle that was compiled from some.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use policy_core::Bundle;
 use serde_json::Value;
 
-use crate::{
-    args::{DiffArgs, InputArgs},
-    input::is_stdin,
-    output::{Style, render},
-    policy,
-};
+use crate::{args::DiffArgs, input::is_stdin, output::Style, policy};
 
 /// Reads what is at the path, together with the objects that belong to both sides. `None` if an object is invalid,
 /// and then it says so.
@@ -22,22 +20,8 @@ pub(super) fn bundle(args: &DiffArgs, path: &Path, style: Style) -> Result<Optio
         }
         return Ok(Some(bundle));
     }
-    let input = InputArgs {
-        files: args
-            .files
-            .iter()
-            .map(|file| file.as_path())
-            .chain([path])
-            .map(Path::to_owned)
-            .collect(),
-        namespace: args.namespace.clone(),
-        cluster: args.cluster.clone(),
-        validation: args.validation,
-        fqdns: args.fqdns.clone(),
-    };
-    let compiled = policy::compile(&input, &[], None)?;
-    eprint!("{}", render(&compiled.diagnostics, style));
-    Ok((!compiled.has_errors()).then_some(compiled.bundle))
+    let files: Vec<PathBuf> = args.files.iter().cloned().chain([path.to_owned()]).collect();
+    policy::bundle_of(&files, &args.reading, style)
 }
 
 /// The bundle in a file, if that is what it is: one JSON object with a version, and no Kubernetes kind.

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) use party::Described;
 pub(super) use places::{Places, file_and_line};
-pub(super) use side::{ChangedHeader, Effect, Nearest, Row, Side, Would};
+pub(super) use side::{ChangedHeader, Effect, Nearest, Row, Said, Side};
 
 /// The answer to one flow.
 #[derive(Serialize)]
@@ -92,11 +92,11 @@ fn explanation(scene: &Scene, sides: &[Side], answer: &Answer) -> Result<String>
     let decides = |side: &&Side| {
         let Answer {
             verdict, reason, rule, ..
-        } = &side.answer;
+        } = &side.said.answer;
         (verdict, reason, rule) == (&answer.verdict, &answer.reason, &answer.rule)
     };
     Ok(match sides.iter().find(decides) {
-        Some(side) => side.explanation.clone(),
+        Some(side) => side.said.explanation.clone(),
         None if sides.is_empty() && scene.destinations.is_empty() => {
             "the address is a service's, and no endpoint of it is known for this port".into()
         }

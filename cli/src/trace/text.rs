@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use policy_core::{Direction, Layer, Reason, bundle::Authentication};
 
-use super::report::{ChangedHeader, Nearest, Places, Side, Trace, Would};
+use super::report::{ChangedHeader, Nearest, Places, Said, Side, Trace};
 use crate::{
     args::Explain,
     judge::Answer,
@@ -97,10 +97,7 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, places: &Pla
         subject,
         peer,
         port,
-        answer,
-        explanation,
-        isolated_by,
-        nearest,
+        said,
         would,
         header_changes,
         inspects_requests,
@@ -113,30 +110,12 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, places: &Pla
         Direction::Ingress => format!("ingress of {subject} from {peer}, port {port}"),
     };
     let _ = writeln!(text, "\n{}", style.heading(&heading));
-    let enforced = Why {
-        answer,
-        explanation,
-        isolated_by,
-        nearest: nearest.as_ref(),
-    };
-    enforced.render(text, "verdict", places, style);
-    if let Some(mode) = answer.auth {
+    why(text, "verdict", said, places, style);
+    if let Some(mode) = said.answer.auth {
         field(text, "authentication", authentication(mode, authenticated));
     }
     if let Some(would) = would {
-        let Would {
-            answer,
-            explanation,
-            isolated_by,
-            nearest,
-        } = would;
-        let would = Why {
-            answer,
-            explanation,
-            isolated_by,
-            nearest: nearest.as_ref(),
-        };
-        would.render(text, "as if enforced", places, style);
+        why(text, "as if enforced", would, places, style);
     }
     for ChangedHeader { header, change, value } in header_changes {
         let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
@@ -158,41 +137,32 @@ fn render_side(text: &mut String, side: &Side, authenticated: bool, places: &Pla
 }
 
 /// A verdict and what led to it.
-struct Why<'a> {
-    answer: &'a Answer,
-    explanation: &'a str,
-    isolated_by: &'a [String],
-    nearest: Option<&'a Nearest>,
-}
-
-impl Why<'_> {
-    fn render(&self, text: &mut String, name: &str, places: &Places, style: Style) {
-        let Self {
-            answer,
-            explanation,
-            isolated_by,
-            nearest,
-        } = self;
-        field(text, name, &format!("{}: {explanation}", verdict(answer, style)));
-        // The rule of a default deny is only one of those that isolate.
-        let is_default = answer.reason == Reason::DefaultDeny.as_str();
-        if let Some(name) = answer.rule.as_ref().filter(|_| !is_default) {
-            rule(text, "rule", name, places);
+fn why(text: &mut String, name: &str, said: &Said, places: &Places, style: Style) {
+    let Said {
+        answer,
+        explanation,
+        isolated_by,
+        nearest,
+    } = said;
+    field(text, name, &format!("{}: {explanation}", verdict(answer, style)));
+    // The rule of a default deny is only one of those that isolate.
+    let is_default = answer.reason == Reason::DefaultDeny.as_str();
+    if let Some(name) = answer.rule.as_ref().filter(|_| !is_default) {
+        rule(text, "rule", name, places);
+    }
+    if let Some(name) = &answer.conflicts_with {
+        rule(text, "conflicts with", name, places);
+    }
+    // What makes a missing allow a denial.
+    if UNALLOWED.iter().any(|reason| reason.as_str() == answer.reason) {
+        for (i, rule) in isolated_by.iter().enumerate() {
+            let line = places.line(rule).map_or_else(String::new, |line| format!("  {line}"));
+            field(text, if i == 0 { "isolated by" } else { "" }, &format!("{rule}{line}"));
         }
-        if let Some(name) = &answer.conflicts_with {
-            rule(text, "conflicts with", name, places);
-        }
-        // What makes a missing allow a denial.
-        if UNALLOWED.iter().any(|reason| reason.as_str() == answer.reason) {
-            for (i, rule) in isolated_by.iter().enumerate() {
-                let line = places.line(rule).map_or_else(String::new, |line| format!("  {line}"));
-                field(text, if i == 0 { "isolated by" } else { "" }, &format!("{rule}{line}"));
-            }
-        }
-        if let Some(Nearest { rule: name, missed, .. }) = nearest {
-            rule(text, "nearest allow", name, places);
-            field(text, "", &format!("missed: {missed}"));
-        }
+    }
+    if let Some(Nearest { rule: name, missed, .. }) = nearest {
+        rule(text, "nearest allow", name, places);
+        field(text, "", &format!("missed: {missed}"));
     }
 }
 

@@ -32,7 +32,7 @@ fn the_side_that_refuses_is_explained() {
             WEB,
             MON,
             Scope::Both,
-            Some("the peer has k8s:app=mon, wanted any:app=db"),
+            Some("label app is mon, wanted db"),
             "the source asks first",
         ),
         (WORLD, WORLD, Scope::Both, None, "nobody is asked"),

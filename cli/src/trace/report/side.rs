@@ -23,17 +23,10 @@ pub(in crate::trace) struct Side {
     /// The destination port after translation.
     pub(in crate::trace) port: u16,
     #[serde(flatten)]
-    pub(in crate::trace) answer: Answer,
-    /// Why, in words.
-    pub(in crate::trace) explanation: String,
-    /// The rules that isolate the subject in this direction.
-    pub(in crate::trace) isolated_by: Vec<String>,
-    /// For a denial that no deny rule made: the allow rule that came closest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::trace) nearest: Option<Nearest>,
+    pub(in crate::trace) said: Said,
     /// What all policies say as if audit were off, if one is in audit mode.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::trace) would: Option<Would>,
+    pub(in crate::trace) would: Option<Said>,
     /// What happens to the headers of a request that passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::trace) header_changes: Vec<ChangedHeader>,
@@ -48,16 +41,16 @@ pub(in crate::trace) struct Side {
     pub(super) rules: Vec<RuleRef>,
 }
 
-/// What the policies of one endpoint would say.
+/// A verdict and what led to it.
 #[derive(Serialize)]
-pub(in crate::trace) struct Would {
+pub(in crate::trace) struct Said {
     #[serde(flatten)]
     pub(in crate::trace) answer: Answer,
     /// Why, in words.
     pub(in crate::trace) explanation: String,
-    /// The rules that would isolate the subject in this direction.
+    /// The rules that isolate the subject in this direction.
     pub(in crate::trace) isolated_by: Vec<String>,
-    /// For a denial that no deny rule would make: the allow rule that came closest.
+    /// For a denial that no deny rule made: the allow rule that came closest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::trace) nearest: Option<Nearest>,
 }
@@ -125,21 +118,13 @@ impl Side {
             .map(|request| connection.header_changes(request))
             .unwrap_or_default();
         let rules = mentioned([&explanation].into_iter().chain(&would), &considered);
-        let Explanation {
-            verdict,
-            isolated_by,
-            nearest,
-        } = explanation;
         Self {
             direction: flow.direction,
             subject,
             peer,
             port: flow.port,
-            explanation: verdict.reason.to_string(),
-            answer: verdict.into(),
-            isolated_by: isolated_by.iter().map(text).collect(),
-            nearest: nearest.map(|near| Nearest::new(near, party)),
-            would: would.map(|would| Would::new(would, party)),
+            said: Said::new(explanation, party),
+            would: would.map(|would| Said::new(would, party)),
             header_changes: changes.into_iter().map(ChangedHeader::from).collect(),
             inspects_requests: content.message.is_none() && connection.inspects_http(),
             inspects_server_name: *content == Content::default() && connection.inspects_tls(),
@@ -149,7 +134,7 @@ impl Side {
     }
 }
 
-impl Would {
+impl Said {
     fn new(explanation: Explanation, peer: &Party) -> Self {
         let Explanation {
             verdict,

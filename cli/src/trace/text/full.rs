@@ -54,6 +54,7 @@ fn render_party(text: &mut String, party: &Described, style: Style) {
 /// Every rule, by policy, and what came of it.
 pub(super) fn render_considered(text: &mut String, side: &Side, places: &Places, style: Style) {
     let selecting = side
+        .said
         .isolated_by
         .iter()
         .chain(side.considered.iter().map(|row| &row.rule));
@@ -75,7 +76,7 @@ pub(super) fn render_considered(text: &mut String, side: &Side, places: &Places,
 /// Whether the rules of an object isolate the subject.
 fn isolation(side: &Side, object: &str) -> &'static str {
     let of_object = |rule: &String| rule.split_once(' ').is_some_and(|(of, _)| of == object);
-    if side.isolated_by.iter().any(of_object) {
+    if side.said.isolated_by.iter().any(of_object) {
         ", which isolates"
     } else {
         ", which does not isolate"
