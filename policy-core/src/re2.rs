@@ -27,9 +27,10 @@
 //! # How it works
 //!
 //! A pattern takes the cheapest sound [`Strategy`]: comparison with one text or several, with text around anything,
-//! or else an automaton over bytes. The automaton is a table built at parse time; where that would be too large, its
+//! or else an automaton over bytes. The automaton is a table, built for the first text; where that would be too large, its
 //! program is followed instead, in time proportional to the product of both sizes. No input makes it backtrack.
 
+mod automaton;
 mod class;
 mod cursor;
 mod dfa;
@@ -46,12 +47,14 @@ mod tests;
 mod utf8;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::AtomicUsize;
 
 pub use error::{PatternError, PatternErrorKind};
 
-use dfa::Dfa;
+use automaton::Automaton;
 use literal::Affixes;
 use program::Program;
 
@@ -61,14 +64,15 @@ const MAX_SOURCE: usize = 64 << 10;
 /// How much larger than its source a set of literals may be; beyond that an automaton is smaller.
 const LITERALS_SLACK: usize = 64;
 
-/// What compiling many expressions may cost together, so that a list of them cannot stall whoever loads it.
+/// What many expressions may cost together, so that a list of them cannot stall whoever loads it, or asks it first.
 ///
 /// When the work for tables is used up, expressions are [simulated](Strategy::Simulation): slower, with the same
 /// answers. When the instructions are used up, expressions are [too large](PatternErrorKind::TooLarge).
 #[derive(Clone, Debug)]
 pub struct Budget {
-    /// Instructions to look at while building tables.
-    work: usize,
+    /// Instructions to look at while building tables. Shared with the expressions, each of which builds its own when it
+    /// is first asked.
+    work: Arc<AtomicUsize>,
     /// Instructions of all programs.
     instructions: usize,
 }
@@ -76,13 +80,13 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            work: 1 << 23,
+            work: Arc::new(AtomicUsize::new(1 << 23)),
             instructions: 1 << 20,
         }
     }
 }
 
-/// A compiled RE2 expression that matches entire texts. Immutable.
+/// A compiled RE2 expression that matches entire texts. It always gives the same answers.
 #[derive(Clone)]
 pub struct Pattern {
     source: Box<str>,
@@ -116,8 +120,7 @@ enum Matcher {
     // INVARIANT(sorted): ascending and distinct.
     AnyOf(Box<[Vec<u8>]>),
     Affixes(Affixes),
-    Automaton(Dfa),
-    Simulation(Program),
+    Automaton(Box<Automaton>),
 }
 
 impl Pattern {
@@ -145,7 +148,7 @@ impl Pattern {
             let program = Program::compile(&node).map_err(|_| too_large())?;
             let instructions = program.insts().len();
             budget.instructions = budget.instructions.checked_sub(instructions).ok_or_else(too_large)?;
-            Dfa::build(&program, &mut budget.work).map_or(Matcher::Simulation(program), Matcher::Automaton)
+            Matcher::Automaton(Box::new(Automaton::new(program, Arc::clone(&budget.work))))
         };
         Ok(Self {
             source: source.into(),
@@ -162,8 +165,7 @@ impl Pattern {
             Matcher::Literal(text) => **text == *input,
             Matcher::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
             Matcher::Affixes(affixes) => affixes.is_match(input),
-            Matcher::Automaton(dfa) => dfa.is_match(input),
-            Matcher::Simulation(program) => nfa::is_match(program, input),
+            Matcher::Automaton(automaton) => automaton.is_match(input),
         }
     }
 
@@ -183,8 +185,8 @@ impl Pattern {
                 (true, false) => Strategy::Suffix,
                 (false, false) => Strategy::PrefixAndSuffix,
             },
-            Matcher::Automaton(_) => Strategy::Automaton,
-            Matcher::Simulation(_) => Strategy::Simulation,
+            Matcher::Automaton(automaton) if automaton.has_table() => Strategy::Automaton,
+            Matcher::Automaton(_) => Strategy::Simulation,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The program as a table: one look-up per byte of input, nothing allocated, nothing shared or changed.
 //!
-//! The table is built ahead of time, so that the cost is paid where the policy is loaded. Where it would grow too
-//! large there is none, and the program is followed instead.
+//! The table is built as a whole, before the first text: most expressions of a large policy never meet one. Where it would
+//! grow too large there is none, and the program is followed instead.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
