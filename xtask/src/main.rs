@@ -4,6 +4,7 @@
 //! and one arm in [`run`]. Whatever a task needs from outside it installs itself, or it fails and says how to.
 
 mod apt;
+mod bench;
 mod check;
 mod cmd;
 mod conformance;
@@ -61,6 +62,8 @@ enum Task {
     WasmTests,
     /// Try inputs that nobody thought of on everything that reads foreign bytes
     Fuzz(fuzz::Args),
+    /// Measure what decisions and policy changes cost, beside other ways to decide
+    Bench(bench::Args),
     /// Change the policy of a busy Envoy thousands of times: verdicts, connections and memory must be right
     Soak(soak::Args),
 }
@@ -89,6 +92,7 @@ fn run(task: Option<Task>) -> Result<()> {
         Some(Task::NoStd) => no_std::run(&workspace),
         Some(Task::WasmTests) => wasm_tests::run(&workspace),
         Some(Task::Fuzz(args)) => fuzz::run(&workspace, &args),
+        Some(Task::Bench(args)) => bench::run(&workspace, &args),
         Some(Task::Soak(args)) => soak::run(&workspace, &args),
     }
 }

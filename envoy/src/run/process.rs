@@ -185,6 +185,12 @@ impl EnvoyProcess {
         }
     }
 
+    /// The number of the process, for what the system knows of it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How much memory the process has, `VmRSS` in kilobytes.
     ///
     /// # Errors
