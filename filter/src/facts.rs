@@ -184,13 +184,16 @@ impl ConnectionFacts {
         let _ = host.set_state(STATE, &encoding::encode(self));
     }
 
-    /// What the network filter handed over, for a policy with these settings.
-    ///
-    /// There is nothing if it did not run on this connection, and nothing of use if it had other settings.
-    pub(crate) fn take_over<H: Host>(host: &H, settings: u64) -> Result<Self, Refusal> {
+    /// What the network filter handed over. There is nothing if it did not run on this connection.
+    pub(crate) fn handed_over<H: Host>(host: &H) -> Result<Vec<u8>, Refusal> {
         let bytes = host.property(STATE_PROPERTY).ok().flatten();
-        let facts = bytes.and_then(|bytes| encoding::decode(&bytes));
-        let facts = facts.ok_or(Refusal::NoConnectionFacts)?;
+        bytes.ok_or(Refusal::NoConnectionFacts)
+    }
+
+    /// The facts in what was handed over, for a policy with these settings. They are of no use if the network filter
+    /// had others.
+    pub(crate) fn read(bytes: &[u8], settings: u64) -> Result<Self, Refusal> {
+        let facts = encoding::decode(bytes).ok_or(Refusal::NoConnectionFacts)?;
         if facts.settings == settings {
             Ok(facts)
         } else {

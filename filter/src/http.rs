@@ -15,7 +15,7 @@ use crate::{
     host::{Action, Host, LocalReply, Stream},
     live::Open,
     metrics::Layer,
-    policy::{Current, Plugin, Policy},
+    policy::{Current, KnownConnection, Plugin, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD, Word, tell_guard},
     vm::Vm,
     who::show_destination,
@@ -128,13 +128,13 @@ impl<H: Host> Request<H> {
             Ok(policy) => policy,
             Err(refusal) => return self.refuse(None, None, &refusal.into()),
         };
-        let question = match self.question(policy) {
-            Ok(question) => question,
+        let (question, connection) = match self.question(policy) {
+            Ok(known) => known,
             Err(refusal) if policy.only_audits() => return self.allow(policy, Err(refusal), &policy.refusing(refusal)),
             Err(refusal) => return self.refuse(Some(policy), None, &refusal.into()),
         };
         self.show_destination(policy, &question);
-        let Answer { outcome, changes } = answer(&self.vm.host, policy, &question);
+        let Answer { outcome, changes } = answer(&self.vm.host, policy, &question, Some(&connection));
         let outcome = match changes::apply(&self.vm.host, &changes, outcome.rule()) {
             Ok(()) => outcome,
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
@@ -148,14 +148,17 @@ impl<H: Host> Request<H> {
 
     /// The headers are fetched once, whether or not they matter now: a later policy may look at them, and the host will
     /// not have them any more.
-    fn question(&self, policy: &Policy) -> Result<Question, Refusal> {
+    fn question(&self, policy: &Policy) -> Result<(Question, Rc<KnownConnection>), Refusal> {
         let host = &self.vm.host;
-        let facts = ConnectionFacts::take_over(host, policy.fact_settings)?;
-        Ok(Question {
+        let read = |bytes: &[u8]| ConnectionFacts::read(bytes, policy.fact_settings);
+        let connection = policy.known.connection(ConnectionFacts::handed_over(host)?, read)?;
+        let facts = Rc::clone(&connection.facts);
+        let question = Question {
             position: Position::of(host, &facts)?,
             headers: host.request_headers().ok().and_then(Headers::new),
             facts,
-        })
+        };
+        Ok((question, connection))
     }
 
     /// The connection shows it, unless it is the request that says so.
@@ -232,7 +235,9 @@ impl<H: Host> Request<H> {
         };
         let host = &self.vm.host;
         let outcome = match &basis {
-            Ok(question) if policy.fact_settings == question.facts.settings => answer(host, &policy, question).outcome,
+            Ok(question) if policy.fact_settings == question.facts.settings => {
+                answer(host, &policy, question, None).outcome
+            }
             Ok(_) => policy.refusing(Refusal::OutdatedConnectionFacts),
             Err(refusal) => policy.refusing(*refusal),
         };

@@ -9,6 +9,23 @@ use core::iter;
 
 use serde::Deserialize;
 
+/// Whether nobody reads the path in another way: it is not [ambiguous](is_ambiguous), and has no [`variants`]. One look at
+/// each byte says so of nearly all paths; the others have to be looked at more closely.
+pub(crate) fn is_plain(path: &[u8], readings: Readings) -> bool {
+    let mut begins_name = false;
+    for (at, byte) in path.iter().enumerate() {
+        match byte {
+            b'?' => return true,
+            b'%' | b';' | b'\\' | b'#' => return false,
+            b'/' if begins_name => return false,
+            b'.' if begins_name || at == 0 => return false,
+            b'A'..=b'Z' if readings.case => return false,
+            _ => begins_name = *byte == b'/',
+        }
+    }
+    true
+}
+
 /// Whether a server that decodes once more, or cuts off parameters, may serve something else than the policy judged.
 ///
 /// Envoy resolves dot segments and decodes slashes, but what comes out may again have some: `/a/%2e%2e;/b` becomes

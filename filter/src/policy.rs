@@ -10,6 +10,7 @@
 
 mod asked;
 mod conflict;
+mod known;
 
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -23,8 +24,9 @@ use crate::{
 };
 pub(crate) use asked::Asked;
 use conflict::Conflict;
+pub(crate) use known::{Known, KnownConnection};
 
-/// A policy in force. It never changes: a new one takes its place.
+/// A policy in force. What it says never changes: a new one takes its place.
 #[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) engine: Rc<Engine>,
@@ -37,6 +39,8 @@ pub(crate) struct Policy {
     pub(crate) conflict: Option<Conflict>,
     /// The engines that speak for them, newest first; see [`conflict`].
     earlier: Vec<Rc<Engine>>,
+    /// What it said about connections that had a request.
+    pub(crate) known: Known,
 }
 
 impl Policy {
@@ -207,6 +211,7 @@ impl Store {
             generation,
             conflict,
             earlier,
+            known: Known::default(),
         });
         self.generation.set(generation);
         self.policies.borrow_mut().push(Rc::downgrade(&policy));

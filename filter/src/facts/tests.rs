@@ -192,6 +192,10 @@ fn all_settings() -> Vec<Settings> {
     ]
 }
 
+fn take_over(host: &FakeHost, settings: u64) -> Result<ConnectionFacts, Refusal> {
+    ConnectionFacts::handed_over(host).and_then(|bytes| ConnectionFacts::read(&bytes, settings))
+}
+
 #[test]
 fn facts_are_for_policies_with_the_same_settings() {
     let host = host();
@@ -205,7 +209,7 @@ fn facts_are_for_policies_with_the_same_settings() {
             } else {
                 Err(Refusal::OutdatedConnectionFacts)
             };
-            assert_eq!(ConnectionFacts::take_over(&host, theirs.of_facts()), want, "{theirs:?}");
+            assert_eq!(take_over(&host, theirs.of_facts()), want, "{theirs:?}");
         }
     }
     let other_verdicts = Settings {
@@ -227,7 +231,7 @@ fn a_host_without_answers_gives_no_facts() {
         host.0.mood.set(mood);
         assert!(gathered(&host, &Settings::default()).is_err());
         assert_eq!(
-            ConnectionFacts::take_over(&host, Settings::default().of_facts()),
+            take_over(&host, Settings::default().of_facts()),
             Err(Refusal::NoConnectionFacts)
         );
     }

@@ -1,6 +1,7 @@
 //! What the policy says to a request.
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use policy_core::{Destination, HeaderChange, HttpFacts, HttpRequest, Verdict, View};
 
@@ -11,14 +12,14 @@ use crate::{
     headers::Headers,
     host::Host,
     path::{self, Readings},
-    policy::{Asked, Policy},
+    policy::{Asked, KnownConnection, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD},
     sni::server_name,
 };
 
 /// All that a verdict on a request depends on, but the policy. Kept, because the host forgets the headers.
 pub(super) struct Question {
-    pub(super) facts: ConnectionFacts,
+    pub(super) facts: Rc<ConnectionFacts>,
     /// `None` if the host does not give them.
     pub(super) headers: Option<Headers>,
     pub(super) position: Position,
@@ -106,15 +107,22 @@ impl<T: Into<Outcome>> From<T> for Answer {
     }
 }
 
-/// What the policies in effect say to the request and, if some are in audit mode, what all of them would say.
-pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) -> Answer {
+/// What the policies in effect say to the request and, if some are in audit mode, what all of them would say. What the
+/// policy has said to its connection is found there, if that is given.
+pub(super) fn answer<H: Host>(
+    host: &H,
+    policy: &Policy,
+    question: &Question,
+    connection: Option<&KnownConnection>,
+) -> Answer {
+    let enforced = || answer_as(View::Enforced, host, policy, question, connection);
     if !policy.has_audit() {
-        return answer_as(View::Enforced, host, policy, question);
+        return enforced();
     }
-    let would = answer_as(View::Would, host, policy, question).outcome;
+    let would = answer_as(View::Would, host, policy, question, None).outcome;
     let Answer { outcome, changes } = match policy.only_audits() {
         true => Outcome::audited().into(),
-        false => answer_as(View::Enforced, host, policy, question),
+        false => enforced(),
     };
     Answer {
         outcome: outcome.with_would(would),
@@ -123,12 +131,25 @@ pub(super) fn answer<H: Host>(host: &H, policy: &Policy, question: &Question) ->
 }
 
 #[inline(never)]
-fn answer_as<H: Host>(view: View, host: &H, policy: &Policy, question: &Question) -> Answer {
+fn answer_as<H: Host>(
+    view: View,
+    host: &H,
+    policy: &Policy,
+    question: &Question,
+    connection: Option<&KnownConnection>,
+) -> Answer {
     match question.target() {
         Err(refusal) => refusal.into(),
         Ok(Target::At(destination, port)) => {
-            let asked = policy.admit(view, &question.facts.to(destination, port), question.facts.scope);
-            answer_of(&asked, host, policy, question.headers.as_ref())
+            let facts = &question.facts;
+            let ask = || policy.admit(view, &facts.to(destination, port), facts.scope);
+            match connection.filter(|_| facts.address_and_port() == Some((destination, port))) {
+                Some(connection) => {
+                    let asked = connection.asked.get_or_init(ask);
+                    answer_of(asked, host, policy, question.headers.as_ref())
+                }
+                None => answer_of(&ask(), host, policy, question.headers.as_ref()),
+            }
         }
         Ok(Target::ChosenLater) => match policy.source_problem(&question.facts) {
             Some(reason) => Verdict::refusal(reason).into(),
@@ -151,14 +172,15 @@ fn answer_of<H: Host>(asked: &Asked, host: &H, policy: &Policy, headers: Option<
 
 /// Where rules look at requests, they must see what the server will see.
 fn judge(asked: &Asked, server_name: Option<&[u8]>, headers: &Headers, readings: Readings) -> Answer {
-    if headers.path().is_some_and(path::is_ambiguous) {
+    let doubtful = headers.path().filter(|path| !path::is_plain(path, readings));
+    if doubtful.is_some_and(path::is_ambiguous) {
         return Refusal::AmbiguousPath.into();
     }
     let verdict = asked.request(server_name, headers);
     if !verdict.allows() {
         return verdict.into();
     }
-    let other_readings = headers.path().map(|path| path::variants(path, readings));
+    let other_readings = doubtful.map(|path| path::variants(path, readings));
     for path in other_readings.iter().flatten() {
         if !asked.request(server_name, &ReadAs { headers, path }).allows() {
             return Outcome::from(Refusal::AmbiguousPath).with_rule(verdict.rule).into();

@@ -86,6 +86,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_plain_path_has_one_reading(path in "[/a-zB.%;#?\\\\]{0,12}|.{0,12}", which in 0..16_u8) {
+        let every = [Reading::Decoded, Reading::Parameters, Reading::Slashes, Reading::Case];
+        let some = every.into_iter().enumerate().filter(|(i, _)| which >> i & 1 == 1);
+        let readings = Readings::from_iter(some.map(|(_, reading)| reading));
+        if is_plain(path.as_bytes(), readings) {
+            prop_assert!(!is_ambiguous(path.as_bytes()));
+            prop_assert!(variants(path.as_bytes(), readings).is_empty());
+        }
+    }
+}
+
+#[test]
+fn most_paths_are_plain() {
+    for (path, plain, why) in [
+        ("/", true, "the root"),
+        ("/v1/items/42.json", true, "a dot inside of a name"),
+        ("/v1/?q=a%20b//../x", true, "the query is no path"),
+        ("*", true, "of OPTIONS"),
+        ("/.well-known/x", false, "a dot before a name has to be looked at"),
+        ("//x", false, "an empty name"),
+        ("..", false, "no slash before it"),
+        ("/a;b", false, "parameters"),
+        ("/Items", true, "case is heeded"),
+    ] {
+        assert_eq!(is_plain(path.as_bytes(), Readings::default()), plain, "{path}: {why}");
+    }
+    assert!(!is_plain(b"/Items", all()), "unless it is ignored");
+}
+
 fn all() -> Readings {
     Readings::from_iter([Reading::Decoded, Reading::Parameters, Reading::Slashes, Reading::Case])
 }
