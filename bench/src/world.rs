@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use policy_core::bundle::{
-    Bundle, DefaultDeny, Element, Endpoint, HttpRule, Identity, L7Rules, PeerPattern, Peers, Policy, PortNumbers,
+    Bundle, DefaultDeny, Element, Endpoint, HttpRule, Identity, L7Rules, Mode, PeerPattern, Peers, Policy, PortNumbers,
     PortPattern, PortRule, Rule, VERSION,
 };
 use policy_core::{HttpRequest, Label, Labels, Protocol, Requirement, Selector, SelectorKey};
@@ -182,6 +182,7 @@ impl Shape {
             kind: "CiliumNetworkPolicy".into(),
             namespace: Some(namespace(self.subject(number))),
             name: format!("p{number}"),
+            mode: Mode::Enforce,
             rules: vec![rule],
         })
     }

@@ -29,6 +29,7 @@ fn steps(workspace: &Workspace, report: &mut Report) -> Result<()> {
     let python = report.step("Python packages", || python::provide(workspace))?;
     let networks = report.step("network tools", netns::provide)?;
     report.step("clippy", || cmd::run(&mut lint::clippy(workspace)))?;
+    report.step("clippy for benchmarks", || cmd::run(&mut lint::clippy_bench(workspace)))?;
     report.step("clippy for wasm32", || {
         cmd::run(&mut lint::clippy_wasm(workspace, toolchain))
     })?;

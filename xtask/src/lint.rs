@@ -12,6 +12,7 @@ use crate::{cmd, wasm};
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     cmd::run(&mut format(workspace))?;
     cmd::run(&mut clippy(workspace))?;
+    cmd::run(&mut clippy_bench(workspace))?;
     cmd::run(&mut clippy_wasm(workspace, BuildStd::provide(workspace)?))
 }
 
@@ -26,6 +27,16 @@ pub(crate) fn format(workspace: &Workspace) -> Command {
 pub(crate) fn clippy(workspace: &Workspace) -> Command {
     let mut cargo = workspace.cargo("clippy");
     cargo.args(["--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    cargo
+}
+
+/// The benchmarks, which are no part of the workspace, without the other policy engines.
+pub(crate) fn clippy_bench(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo("clippy");
+    cargo.args(["--locked", "--all-targets", "--manifest-path"]);
+    cargo.arg(workspace.path("bench/Cargo.toml"));
+    cargo.arg("--target-dir").arg(workspace.path("target"));
+    cargo.args(["--", "-D", "warnings"]);
     cargo
 }
 

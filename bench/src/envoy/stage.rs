@@ -173,6 +173,7 @@ impl Stage {
         let route = Route::Cluster("app".into());
         let cluster = "echo".into();
         Ok(Node {
+            flow_log: None,
             id: "bench".into(),
             envoy: EnvoyVersion::default(),
             admin: self.network.free(1)?,
