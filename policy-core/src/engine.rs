@@ -3,8 +3,8 @@
 //! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address, [`services`] what
 //! stands behind a virtual one. [`table`] gathers, once for each subject, the elements of all rules that select it.
 //! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
-//! [`Connection`] holds what it found. [`audit`] tells what is enforced from what would be. [`claims`] finds the identities that a certificate may speak of, [`coverage`] all
-//! places of the policies that a question exercises.
+//! [`Connection`] holds what it found. [`audit`] tells what is enforced from what would be. [`claims`] finds the
+//! identities that a certificate may speak of, [`coverage`] all places of the policies that a question exercises.
 
 mod audit;
 mod authentication;

@@ -26,8 +26,8 @@ const AUTHORITY: u8 = 2;
 const UPSTREAM: u8 = 3;
 const ENDPOINT: u8 = 4;
 
-/// Version, settings, scope, transport, authenticated, port, source, source port, destination, workload, claim. An alternative
-/// begins with a byte that says which; numbers have their most significant byte first. The claim is the rest.
+/// Version, settings, scope, transport, authenticated, port, source, source port, destination, workload, claim. An
+/// alternative begins with a byte that says which; numbers have their most significant byte first. The claim is the rest.
 pub(super) fn encode(facts: &ConnectionFacts) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.push(VERSION);
