@@ -5,10 +5,10 @@ mod schema;
 mod settings;
 mod telemetry;
 
-use policy_core::{
-    Bundle,
-    json::{self, Raw},
-};
+use std::borrow::Cow;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use policy_core::{Packed, json};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
@@ -30,7 +30,8 @@ const VERSION: u32 = 1;
 /// 1 GiB; one that does not fit is refused here, before any VM, the same everywhere.
 pub(crate) const MAX_SIZE: usize = 64 << 20;
 
-/// What `on_configure` gets: JSON, as `StringValue` or `BytesValue`. An unknown field is an error.
+/// What `on_configure` gets: JSON, as `StringValue` or `BytesValue`. An unknown field is an error. The policy stands in it
+/// or, if it is not text, behind it.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -62,18 +63,34 @@ pub(crate) struct Configuration<'a> {
     flow_log: bool,
     #[serde(default)]
     explain: ExplainSettings,
-    /// The policy, as it was compiled. Read by the core: its digest is over these very bytes.
-    #[serde(borrow)]
-    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
-    bundle: Raw<'a>,
+    /// The policy: a packed bundle in base64. Absent if it follows the JSON as it is. `portcullis pack` takes the bundle
+    /// itself here, an object, and makes either of it.
+    #[serde(default, borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    bundle: Option<Cow<'a, str>>,
 }
 
 impl Configuration<'_> {
-    /// Reads a configuration and checks the digest of its bundle. Whether it succeeds depends on the bytes and on
-    /// nothing else.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<(Settings, Bundle), String> {
+    /// Reads a configuration. Whether it succeeds depends on the bytes and on nothing else.
+    pub(crate) fn parse(mut bytes: Vec<u8>) -> Result<(Settings, Packed), String> {
+        // No text of JSON has a zero byte, and every packed bundle begins with one.
+        let behind = bytes.iter().position(|byte| *byte == 0);
+        let behind = behind.map(|start| bytes.split_off(start));
+        let (settings, inside) = Self::read(&bytes)?;
+        drop(bytes);
+        let packed = match (inside, behind) {
+            (Some(packed), None) | (None, Some(packed)) => packed,
+            (None, None) => return Err("missing field `bundle`, and nothing follows the JSON".to_owned()),
+            (Some(_), Some(_)) => return Err("a field `bundle`, and another bundle behind the JSON".to_owned()),
+        };
+        let packed = Packed::from_bytes(packed).map_err(|error| format!("bundle: {error}"))?;
+        Ok((settings, packed))
+    }
+
+    /// The settings, and the bundle if it is there.
+    fn read(bytes: &[u8]) -> Result<(Settings, Option<Vec<u8>>), String> {
         if bytes.is_empty() {
-            return Err("the configuration is empty, expected JSON with `version` and `bundle`".to_owned());
+            return Err("the configuration is empty, expected JSON with `version`, and a bundle".to_owned());
         }
         let Configuration {
             version,
@@ -103,7 +120,8 @@ impl Configuration<'_> {
                 "`identity.trustDomains`: `{domain}` is no trust domain, expected lower-case letters, digits, `.`, `-` and `_`"
             ));
         }
-        let bundle = Bundle::from_json(bundle.get().as_bytes()).map_err(|error| format!("bundle: {error}"))?;
+        let bundle = bundle.map(|text| BASE64_STANDARD.decode(&*text));
+        let bundle = bundle.transpose().map_err(|error| format!("`bundle`: {error}"))?;
         let settings = Settings {
             direction,
             destination,

@@ -15,7 +15,7 @@ mod known;
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use policy_core::{AddressFacts, Bundle, BundleError, Decision, Destination, Engine, Reason, Scope, View};
+use policy_core::{AddressFacts, BundleError, Check, Decision, Destination, Engine, Packed, Reason, Scope, View};
 
 use crate::{
     config::Settings,
@@ -23,7 +23,6 @@ use crate::{
     report::{Outcome, Refusal},
 };
 pub(crate) use asked::Asked;
-use conflict::Conflict;
 pub(crate) use known::{Known, KnownConnection};
 
 /// A policy in force. What it says never changes: a new one takes its place.
@@ -35,9 +34,7 @@ pub(crate) struct Policy {
     pub(crate) fact_settings: u64,
     /// Tells it from every other policy of this VM.
     pub(crate) generation: u64,
-    /// The endpoints whose policies contradict each other.
-    pub(crate) conflict: Option<Conflict>,
-    /// The engines that speak for them, newest first; see [`conflict`].
+    /// The engines that speak for endpoints whose policies contradict each other, newest first; see [`conflict`].
     earlier: Vec<Rc<Engine>>,
     /// What it said about connections that had a request.
     pub(crate) known: Known,
@@ -180,28 +177,26 @@ impl Store {
     /// The policy of a bundle and settings. What some plugin already enforces is not built again, so a network filter
     /// and an HTTP filter that carry the same bundle share one engine.
     ///
-    /// A bundle that was read from bytes has their digest; one without is never taken for another. Where it contradicts
-    /// itself, the policy that was in force before still counts.
+    /// Where a bundle contradicts itself, the policy that was in force before still counts.
     pub(crate) fn policy(
         &self,
         settings: Settings,
-        bundle: Bundle,
+        packed: Packed,
+        check: Check,
         before: Option<&Policy>,
     ) -> Result<Rc<Policy>, Vec<BundleError>> {
-        let subjects = conflict::subjects(&bundle);
-        let enforced = |policy: &Rc<Policy>| bundle.digest.as_deref() == Some(policy.engine.digest());
+        let enforced = |policy: &Rc<Policy>| policy.engine.digest() == packed.digest();
         let engine = match self.living().find(enforced) {
             Some(policy) => Rc::clone(&policy.engine),
-            None => Rc::new(Engine::new(bundle)?),
+            None => Rc::new(Engine::open(packed, check)?),
         };
         let same = |policy: &Rc<Policy>| Rc::ptr_eq(&policy.engine, &engine) && policy.settings == settings;
         if let Some(policy) = self.living().find(same) {
             return Ok(policy);
         }
         let generation = self.generation.get().saturating_add(1);
-        let conflict = Conflict::find(&engine, subjects);
-        let earlier = match (&conflict, before) {
-            (Some(conflict), Some(before)) => conflict.last_good(&engine, before.candidates(&engine)),
+        let earlier = match (engine.contradiction(), before) {
+            (Some(found), Some(before)) => conflict::last_good(found, &engine, before.candidates(&engine)),
             (None, _) | (_, None) => Vec::new(),
         };
         let policy = Rc::new(Policy {
@@ -209,7 +204,6 @@ impl Store {
             fact_settings: settings.of_facts(),
             settings,
             generation,
-            conflict,
             earlier,
             known: Known::default(),
         });

@@ -7,6 +7,8 @@ use core::{
 };
 use std::rc::Rc;
 
+use policy_core::Check;
+
 use crate::{
     config::{Configuration, MAX_SIZE},
     host::{Host, HostError, Level},
@@ -107,14 +109,12 @@ impl<H: Host + 'static> Root<H> {
     fn try_configure(&self, size: usize) -> Result<Rc<Policy>, ConfigureError> {
         let plugin = self.plugin.get_or_init(|| self.find_plugin());
         let bytes = self.read(size)?;
-        let (settings, bundle) = Configuration::parse(&bytes).map_err(ConfigureError::Invalid)?;
-        // Building takes memory enough.
-        drop(bytes);
+        let (settings, packed) = Configuration::parse(bytes).map_err(ConfigureError::Invalid)?;
         let before = plugin.latest();
         let policy = self
             .vm
             .store
-            .policy(settings, bundle, before.as_deref())
+            .policy(settings, packed, Check::All, before.as_deref())
             .map_err(|errors| {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 ConfigureError::Invalid(errors.join("; "))
@@ -182,8 +182,8 @@ impl<H: Host + 'static> Root<H> {
             let message = "all policies are in audit mode: nothing is denied";
             self.vm.host.log(Level::Info, message);
         }
-        if let Some(conflict) = &policy.conflict {
-            let (size, rules) = (conflict.size(), &conflict.rules);
+        if let Some(found) = policy.engine.contradiction() {
+            let (size, rules) = (found.addresses.len(), &found.rules);
             self.vm.host.log(
                 Level::Error,
                 &format!(

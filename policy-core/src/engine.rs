@@ -11,6 +11,7 @@ mod authentication;
 mod claims;
 pub(crate) mod compile;
 pub(crate) mod connection;
+mod contradictions;
 mod coverage;
 mod entities;
 mod identities;
@@ -42,6 +43,7 @@ use table::SubjectTable;
 
 pub use audit::View;
 pub use connection::Connection;
+pub use contradictions::Contradiction;
 pub(crate) use entities::{CLUSTER_KEY, NAMESPACE_KEY, SERVICE_ACCOUNT_KEY};
 pub use identities::IdentityId;
 pub(crate) use identities::IdentityKind;
@@ -63,6 +65,7 @@ pub struct Engine {
     identities: Identities,
     services: Services,
     has_audit: bool,
+    contradiction: Option<Contradiction>,
     tables: RefCell<HashMap<(View, IdentityId), Rc<SubjectTable>>>,
     /// The identities of each service account that was claimed.
     accounts: RefCell<HashMap<claims::Account, Rc<[IdentityId]>>>,
@@ -79,10 +82,32 @@ impl core::fmt::Debug for Engine {
     }
 }
 
+/// How much of a packed bundle is checked before it is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    /// Everything: an engine that opens it never meets anything that it cannot read.
+    All,
+    /// Nothing but the frame, since the same bytes were checked before. What cannot be read when it is needed denies.
+    Frame,
+}
+
 impl Engine {
+    /// Takes a packed bundle.
+    #[cfg(feature = "serde")]
+    pub fn open(packed: crate::Packed, _: Check) -> Result<Self, Vec<BundleError>> {
+        Self::new(packed.into_bundle())
+    }
+
     /// Checks and compiles a bundle. All or nothing: every error is returned, and with any there is no engine.
     /// The digest is taken as it is; reading a bundle from JSON checks it.
     pub fn new(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
+        let copy = bundle.clone();
+        let mut engine = Self::build(bundle)?;
+        engine.contradiction = Contradiction::find(&engine, &copy);
+        Ok(engine)
+    }
+
+    fn build(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
         let mut errors = Vec::new();
         let has_audit = bundle.has_audit();
         if bundle.version != VERSION {
@@ -124,6 +149,7 @@ impl Engine {
             identities,
             services,
             has_audit,
+            contradiction: None,
             tables,
             accounts: RefCell::default(),
             remembered: Cell::new(0),
@@ -138,6 +164,11 @@ impl Engine {
     /// The options of the bundle.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The endpoints whose policies contradict each other.
+    pub fn contradiction(&self) -> Option<&Contradiction> {
+        self.contradiction.as_ref()
     }
 
     /// Who owns the address. An address that nobody in the cluster owns has an identity of the outside world.

@@ -66,6 +66,8 @@ mod http;
 pub mod json;
 pub mod kafka;
 mod labels;
+#[cfg(feature = "serde")]
+pub mod packed;
 pub mod re2;
 mod selector;
 mod sni;
@@ -75,13 +77,15 @@ pub use address::{AddressTable, parse_address};
 pub use admission::{AddressFacts, Admission, Destination, Scope};
 pub use bundle::{Bundle, BundleError};
 pub use claim::{Claim, Workload};
-pub use engine::{Connection, Engine, IdentityId, View};
+pub use engine::{Check, Connection, Contradiction, Engine, IdentityId, View};
 pub use explain::{Considered, Explanation, Found, Missed, MissedLabel, NearMiss, PortOwner};
 pub use flow::{Carried, Direction, Flow, IcmpFamily, Peer, Protocol};
 pub use fqdn::{FqdnError, FqdnPattern};
 pub use http::{Change, HeaderChange, HttpFacts, HttpRequest};
 pub use kafka::KafkaRequest;
 pub use labels::{Label, LabelError, Labels, Source};
+#[cfg(feature = "serde")]
+pub use packed::Packed;
 pub use selector::{Requirement, Selector, SelectorKey};
 pub use sni::{SniError, SniPattern};
 pub use verdict::{Decision, Layer, Reason, RuleRef, Verdict};

@@ -11,15 +11,11 @@
 //! behind it now.
 
 use core::net::IpAddr;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use policy_core::{
-    AddressFacts, Admission, Bundle, Connection, Decision, Destination, Direction, Engine, Protocol, Reason, Scope,
-    Selector, Verdict, Workload,
-    bundle::{Identity, L7Rules, PortRule, Rule},
+    AddressFacts, Admission, Connection, Contradiction, Decision, Destination, Direction, Engine, Protocol, Reason,
+    Scope, Workload,
 };
 
 use super::Asked;
@@ -27,131 +23,36 @@ use super::Asked;
 /// Each earlier engine takes as much memory as the one in force.
 pub(super) const MAX_EARLIER: usize = 2;
 
-/// The endpoints of an engine that are in conflict.
-#[derive(Debug)]
-pub(crate) struct Conflict {
-    /// All of their addresses.
-    addresses: Vec<IpAddr>,
-    /// Two rules that contradict each other, the first such pair.
-    pub(crate) rules: String,
-}
-
-/// Identities, and all addresses of each.
-pub(super) type Subjects = BTreeMap<u32, Vec<IpAddr>>;
-
-/// The subjects that an engine may be in conflict about: those of rules that another rule could contradict. Mostly there
-/// are none, and so there is nothing to look through.
-pub(super) fn subjects(bundle: &Bundle) -> Subjects {
-    let rules = bundle.policies.iter().flat_map(|policy| &policy.rules);
-    let selectors: BTreeSet<u32> = rules
-        .filter(|rule| may_contradict(rule))
-        .map(|rule| rule.subject)
-        .collect();
-    let mut subjects = Subjects::new();
-    if selectors.is_empty() {
-        return subjects;
-    }
-    let selectors: Vec<&Selector> = selectors
-        .into_iter()
-        .filter_map(|at| at_position(&bundle.selectors, at))
-        .collect();
-    let selected = |identity: &Identity| selectors.iter().any(|selector| selector.matches(&identity.labels));
-    let selected: Vec<bool> = bundle.identities.iter().map(selected).collect();
-    let endpoints = bundle
-        .endpoints
-        .iter()
-        .flat_map(|endpoint| endpoint.addresses.iter().map(|address| (endpoint.identity, *address)));
-    let entries = bundle
-        .addresses
-        .iter()
-        .map(|entry| (entry.identity, entry.prefix.addr()));
-    for (identity, address) in endpoints.chain(entries) {
-        if at_position(&selected, identity) == Some(&true) {
-            subjects.entry(identity).or_default().push(address);
-        }
-    }
-    subjects
-}
-
-fn at_position<T>(list: &[T], position: u32) -> Option<&T> {
-    list.get(usize::try_from(position).ok()?)
-}
-
-/// Whether some allow of the rule is of a kind that another one can contradict.
-fn may_contradict(rule: &Rule) -> bool {
-    rule.ingress.iter().chain(&rule.egress).any(|element| {
-        element.authentication.is_some() || element.ports.iter().flatten().any(needs_more_than_an_http_proxy)
-    })
-}
-
-fn needs_more_than_an_http_proxy(rule: &PortRule) -> bool {
-    !matches!(rule.rules, None | Some(L7Rules::Http(_)))
-        || !rule.server_names.is_empty()
-        || rule.terminating_tls.is_some()
-        || rule.originating_tls.is_some()
-        || rule.listener.is_some()
-}
-
-impl Conflict {
-    /// Which of these subjects the engine is in conflict about.
-    pub(super) fn find(engine: &Engine, subjects: Subjects) -> Option<Self> {
-        let mut found: Option<Self> = None;
-        // Addresses of one identity have one policy, so it is enough to ask for the first.
-        for addresses in subjects.into_values() {
-            let Some(verdict) = addresses.first().and_then(|address| conflict(engine, *address)) else {
-                continue;
-            };
-            let rules = || {
-                let rules = [verdict.rule, verdict.conflicts_with];
-                rules
-                    .iter()
-                    .flatten()
-                    .map(|rule| rule.as_str())
-                    .collect::<Vec<_>>()
-                    .join("; ")
-            };
-            let found = found.get_or_insert_with(|| Self {
-                addresses: Vec::new(),
-                rules: rules(),
-            });
-            found.addresses.extend(addresses);
-        }
-        found
-    }
-
-    /// How many addresses are affected.
-    pub(crate) fn size(&self) -> usize {
-        self.addresses.len()
-    }
-
-    /// Those of the candidates, newest first, that are the last good engine of somebody.
-    pub(super) fn last_good(&self, engine: &Engine, candidates: Vec<Rc<Engine>>) -> Vec<Rc<Engine>> {
-        let mut needed = vec![false; candidates.len()];
-        for address in &self.addresses {
-            for (candidate, needed) in candidates.iter().zip(&mut needed) {
-                if !same_owner(engine, candidate, *address) {
-                    break;
-                }
-                if conflict(candidate, *address).is_none() {
-                    *needed = true;
-                    break;
-                }
+/// Those of the candidates, newest first, that are the last good engine of somebody.
+pub(super) fn last_good(
+    contradiction: &Contradiction,
+    engine: &Engine,
+    candidates: Vec<Rc<Engine>>,
+) -> Vec<Rc<Engine>> {
+    let mut needed = vec![false; candidates.len()];
+    for address in &contradiction.addresses {
+        for (candidate, needed) in candidates.iter().zip(&mut needed) {
+            if !same_owner(engine, candidate, *address) {
+                break;
+            }
+            if !is_in_conflict(candidate, *address) {
+                *needed = true;
+                break;
             }
         }
-        let pairs = candidates.into_iter().zip(needed);
-        pairs
-            .filter_map(|(candidate, needed)| needed.then_some(candidate))
-            .take(MAX_EARLIER)
-            .collect()
     }
+    let pairs = candidates.into_iter().zip(needed);
+    pairs
+        .filter_map(|(candidate, needed)| needed.then_some(candidate))
+        .take(MAX_EARLIER)
+        .collect()
 }
 
-/// The verdict, if the engine is in conflict about the endpoint of this address. It is so in both directions, so asking
-/// for one is enough.
-fn conflict(engine: &Engine, address: IpAddr) -> Option<Verdict> {
+/// Whether the engine is in conflict about the endpoint of this address. It is so in both directions, so asking for one
+/// is enough.
+fn is_in_conflict(engine: &Engine, address: IpAddr) -> bool {
     let facts = AddressFacts::new(Some(address), None, Protocol::Tcp, 0);
-    let verdict = engine.admit(&facts, Scope::Egress).verdict();
-    (verdict.decision == Decision::Conflict).then_some(verdict)
+    engine.admit(&facts, Scope::Egress).verdict().decision == Decision::Conflict
 }
 
 /// Asks the earlier engines, newest first, for the sides that `admission` of `engine` is in conflict about. The first
