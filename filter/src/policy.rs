@@ -15,7 +15,7 @@ mod known;
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use policy_core::{AddressFacts, BundleError, Check, Decision, Destination, Engine, Packed, Reason, Scope, View};
+use policy_core::{AddressFacts, Decision, Destination, Engine, Packed, Reason, Scope, View};
 
 use crate::{
     config::Settings,
@@ -178,21 +178,14 @@ impl Store {
     /// and an HTTP filter that carry the same bundle share one engine.
     ///
     /// Where a bundle contradicts itself, the policy that was in force before still counts.
-    pub(crate) fn policy(
-        &self,
-        settings: Settings,
-        packed: Packed,
-        check: Check,
-        before: Option<&Policy>,
-    ) -> Result<Rc<Policy>, Vec<BundleError>> {
-        let enforced = |policy: &Rc<Policy>| policy.engine.digest() == packed.digest();
-        let engine = match self.living().find(enforced) {
+    pub(crate) fn policy(&self, settings: Settings, packed: Packed, before: Option<&Policy>) -> Rc<Policy> {
+        let engine = match self.living().find(|policy| policy.engine.is_of(&packed)) {
             Some(policy) => Rc::clone(&policy.engine),
-            None => Rc::new(Engine::open(packed, check)?),
+            None => Rc::new(Engine::open(packed)),
         };
         let same = |policy: &Rc<Policy>| Rc::ptr_eq(&policy.engine, &engine) && policy.settings == settings;
         if let Some(policy) = self.living().find(same) {
-            return Ok(policy);
+            return policy;
         }
         let generation = self.generation.get().saturating_add(1);
         let earlier = match (engine.contradiction(), before) {
@@ -209,7 +202,7 @@ impl Store {
         });
         self.generation.set(generation);
         self.policies.borrow_mut().push(Rc::downgrade(&policy));
-        Ok(policy)
+        policy
     }
 
     fn living(&self) -> impl Iterator<Item = Rc<Policy>> {

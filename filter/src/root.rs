@@ -7,8 +7,6 @@ use core::{
 };
 use std::rc::Rc;
 
-use policy_core::Check;
-
 use crate::{
     config::{Configuration, MAX_SIZE},
     host::{Host, HostError, Level},
@@ -111,14 +109,7 @@ impl<H: Host + 'static> Root<H> {
         let bytes = self.read(size)?;
         let (settings, packed) = Configuration::parse(bytes).map_err(ConfigureError::Invalid)?;
         let before = plugin.latest();
-        let policy = self
-            .vm
-            .store
-            .policy(settings, packed, Check::All, before.as_deref())
-            .map_err(|errors| {
-                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                ConfigureError::Invalid(errors.join("; "))
-            })?;
+        let policy = self.vm.store.policy(settings, packed, before.as_deref());
         plugin.set_latest(&policy);
         self.current.replace(Current::Active(Rc::clone(&policy)));
         Ok(policy)

@@ -11,7 +11,7 @@ mod address;
 mod audit;
 mod error;
 mod rules;
-#[cfg(feature = "serde")]
+#[cfg(feature = "json")]
 mod wire;
 
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
@@ -31,60 +31,58 @@ use crate::{flow::Protocol, labels::Labels, selector::Selector};
 pub const VERSION: u32 = 1;
 
 /// The pushed policy: everything the engine needs to decide.
-#[derive(Clone, PartialEq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bundle {
     /// Always [`VERSION`].
     pub version: u32,
     /// `sha256:<hex>` of the JSON text without this member, which is the first one if it is there. When present it must
     /// be right; when absent nothing is checked. It names the policy in metrics, logs and tools.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing))]
+    #[serde(default, skip_serializing)]
     pub digest: Option<String>,
     /// How the policies are read.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub options: Options,
     /// Label selectors, each written once and referred to by its position.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub selectors: Vec<Selector>,
     /// The policies. Without any, no endpoint is isolated and everything is allowed (in enforcement mode `default`).
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Policy>,
     /// The identities of endpoints and nodes, each written once and referred to by its position.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Identity>,
     /// The workloads of the cluster. An address that belongs to none of them, and to no entry of `addresses`, is
     /// outside the cluster.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
     /// Addresses with labels of their own that are no endpoint's: nodes, the health endpoint, an API server, …
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressEntry>,
     /// Labels that prefixes outside the cluster have. An address has those of every group that holds it.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<CidrGroup>,
     /// What DNS said: name (lower case, trailing dot) to addresses. Used by FQDN peers only.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BTreeMap::is_empty"))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Virtual addresses and the endpoints behind them.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
 }
 
 /// One policy object.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// The kind of the object it came from, for example `CiliumNetworkPolicy`.
     pub kind: String,
     /// Its namespace; absent for a cluster-wide object.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
     /// Whether it has an effect on traffic.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Mode::is_enforce"))]
+    #[serde(default, skip_serializing_if = "Mode::is_enforce")]
     pub mode: Mode,
     /// Its rules, at least one.
     pub rules: Vec<Rule>,
@@ -94,21 +92,19 @@ pub struct Policy {
 ///
 /// Two pods with the same labels but other named ports have different identities here, because an ingress rule on
 /// a named port means the port of the very pod.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Identity {
     /// The label set.
     pub labels: Labels,
     /// The named ports.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<NamedPort>,
 }
 
 /// A container port with a name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamedPort {
     /// The name, in lower case.
     pub name: Box<str>,
@@ -119,23 +115,21 @@ pub struct NamedPort {
 }
 
 /// A workload.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoint {
     /// `namespace/name`, for people.
     pub name: String,
     /// Position in [`Bundle::identities`].
     pub identity: u32,
     /// Its addresses. Without any, the endpoint is never found by address.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpAddr>,
 }
 
 /// A virtual address and port that stands for endpoints.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// `namespace/name`, for people.
     pub name: String,
@@ -146,14 +140,13 @@ pub struct Service {
     /// The port of the virtual address.
     pub port: u16,
     /// Where connections may end up. Without any, a connection to the service is denied: nobody knows its peer.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backends: Vec<Backend>,
 }
 
 /// One endpoint behind a [`Service`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Backend {
     /// Position in [`Bundle::identities`].
     pub identity: u32,

@@ -1,6 +1,7 @@
 //! The engine: a compiled bundle, and the walk that decides.
 //!
-//! [`compile`] turns wire rules into matchers, once. [`identities`] knows who owns which address, [`services`] what
+//! It reads a packed bundle piece by piece, as questions need it. [`rules`] finds the rules of a subject and
+//! [`compile`] turns them into matchers, once. [`identities`] knows who owns which address, [`services`] what
 //! stands behind a virtual one. [`table`] gathers, once for each subject, the elements of all rules that select it.
 //! [`resolve`] is the one walk over such a table: it finds the entries that [match](matching) a peer and port, and
 //! [`Connection`] holds what it found. [`audit`] tells what is enforced from what would be. [`claims`] finds the
@@ -18,10 +19,11 @@ mod identities;
 pub(crate) mod matching;
 pub(crate) mod merge;
 pub(crate) mod resolve;
+mod rules;
 mod services;
 mod table;
 
-use alloc::{rc::Rc, string::String, vec::Vec};
+use alloc::{rc::Rc, vec::Vec};
 use core::{
     cell::{Cell, RefCell},
     net::IpAddr,
@@ -29,25 +31,29 @@ use core::{
 use hashbrown::HashMap;
 
 use crate::{
-    bundle::{Bundle, BundleError, Options, VERSION},
+    bundle::{Bundle, BundleError, Options},
     flow::{Direction, Flow, Peer, Protocol},
     labels::Labels,
+    packed::Packed,
     selector::Selector,
 };
-use compile::CompiledRule;
 use entities::Selectors;
 use identities::Identities;
 use resolve::{Resolved, Side};
+use rules::Rules;
 use services::Services;
 use table::SubjectTable;
 
 pub use audit::View;
+pub(crate) use claims::{account_of, are_of_workload};
+pub(crate) use compile::{CompiledRule, Compiler, PeerMatcher};
 pub use connection::Connection;
 pub use contradictions::Contradiction;
 pub(crate) use entities::{CLUSTER_KEY, NAMESPACE_KEY, SERVICE_ACCOUNT_KEY};
 pub use identities::IdentityId;
-pub(crate) use identities::IdentityKind;
-pub(crate) use services::Backends;
+pub(crate) use identities::{IdentityKind, account_key};
+pub(crate) use rules::{NO_ANCHOR, PolicyHead, anchor};
+pub(crate) use services::{Backends, service_key};
 
 /// How many subjects keep their table. Far more than a node has endpoints; a bundle may hold a whole cluster.
 const MAX_TABLES: usize = 4096;
@@ -58,14 +64,11 @@ const MAX_CONNECTIONS: usize = 1 << 16;
 ///
 /// An engine caches what it finds, within bounds, so it belongs to one thread.
 pub struct Engine {
-    options: Options,
-    digest: String,
+    packed: Rc<Packed>,
     selectors: Selectors,
-    rules: Vec<CompiledRule>,
+    rules: Rules,
     identities: Identities,
     services: Services,
-    has_audit: bool,
-    contradiction: Option<Contradiction>,
     tables: RefCell<HashMap<(View, IdentityId), Rc<SubjectTable>>>,
     /// The identities of each service account that was claimed.
     accounts: RefCell<HashMap<claims::Account, Rc<[IdentityId]>>>,
@@ -76,99 +79,53 @@ pub struct Engine {
 impl core::fmt::Debug for Engine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Engine")
-            .field("digest", &self.digest)
+            .field("digest", &self.digest())
             .field("rules", &self.rules.len())
             .finish_non_exhaustive()
     }
 }
 
-/// How much of a packed bundle is checked before it is used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Check {
-    /// Everything: an engine that opens it never meets anything that it cannot read.
-    All,
-    /// Nothing but the frame, since the same bytes were checked before. What cannot be read when it is needed denies.
-    Frame,
-}
-
 impl Engine {
-    /// Takes a packed bundle.
-    #[cfg(feature = "serde")]
-    pub fn open(packed: crate::Packed, _: Check) -> Result<Self, Vec<BundleError>> {
-        Self::new(packed.into_bundle())
-    }
-
-    /// Checks and compiles a bundle. All or nothing: every error is returned, and with any there is no engine.
+    /// Checks a bundle and opens it. All or nothing: every error is returned, and with any there is no engine.
     /// The digest is taken as it is; reading a bundle from JSON checks it.
     pub fn new(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
-        let copy = bundle.clone();
-        let mut engine = Self::build(bundle)?;
-        engine.contradiction = Contradiction::find(&engine, &copy);
-        Ok(engine)
+        Packed::new(&bundle).map(Self::open)
     }
 
-    fn build(bundle: Bundle) -> Result<Self, Vec<BundleError>> {
-        let mut errors = Vec::new();
-        let has_audit = bundle.has_audit();
-        if bundle.version != VERSION {
-            errors.push(BundleError::Version { found: bundle.version });
-        }
-        let Bundle {
-            version: _,
-            digest,
-            options,
-            selectors,
-            policies,
-            identities,
-            endpoints,
-            addresses,
-            groups,
-            names,
-            services,
-        } = bundle;
-        let rules = compile::policies(policies, selectors.len(), &mut errors);
-        let selectors = Selectors::new(selectors, &options.cluster);
-        let services = Services::build(services, identities.len(), &mut errors);
-        let known = identities::Known {
-            identities,
-            endpoints,
-            addresses,
-            groups,
-            names,
-        };
-        let identities = Identities::build(known, &rules, options.stack, &mut errors);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let tables = RefCell::default();
-        Ok(Self {
-            options,
-            digest: digest.unwrap_or_default(),
-            selectors,
-            rules,
-            identities,
-            services,
-            has_audit,
-            contradiction: None,
-            tables,
+    /// Opens a packed bundle. What cannot be read of it when it is needed denies; there is no such thing in what was
+    /// packed.
+    pub fn open(packed: Packed) -> Self {
+        let packed = Rc::new(packed);
+        Self {
+            selectors: Selectors::open(Rc::clone(&packed)),
+            rules: Rules::open(Rc::clone(&packed)),
+            identities: Identities::open(Rc::clone(&packed)),
+            services: Services::open(Rc::clone(&packed)),
+            tables: RefCell::default(),
             accounts: RefCell::default(),
             remembered: Cell::new(0),
-        })
+            packed,
+        }
+    }
+
+    /// Whether it is what this packed bundle says.
+    pub fn is_of(&self, packed: &Packed) -> bool {
+        *self.packed == *packed
     }
 
     /// The digest of the bundle; empty if it has none, which is never so for one that was read from JSON.
     pub fn digest(&self) -> &str {
-        &self.digest
+        self.packed.digest()
     }
 
     /// The options of the bundle.
     pub fn options(&self) -> &Options {
-        &self.options
+        self.packed.options()
     }
 
     /// The endpoints whose policies contradict each other.
     pub fn contradiction(&self) -> Option<&Contradiction> {
-        self.contradiction.as_ref()
+        self.packed.head().contradiction.as_ref()
     }
 
     /// Who owns the address. An address that nobody in the cluster owns has an identity of the outside world.
@@ -254,7 +211,7 @@ impl Engine {
     /// The rules that concern a subject in this view, gathered once.
     pub(crate) fn table_as(&self, view: View, subject: IdentityId) -> Rc<SubjectTable> {
         // Or everything would be kept twice where the views are the same.
-        let view = if self.has_audit { view } else { View::Enforced };
+        let view = if self.has_audit() { view } else { View::Enforced };
         if let Ok(tables) = self.tables.try_borrow()
             && let Some(table) = tables.get(&(view, subject))
         {
@@ -279,8 +236,9 @@ impl Engine {
         &self.selectors
     }
 
-    pub(crate) fn rules(&self) -> &[CompiledRule] {
-        &self.rules
+    /// The rules whose subjects have these labels, in the order of the bundle.
+    pub(crate) fn rules_selecting<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a Rc<CompiledRule>> {
+        self.rules.selecting(labels, &self.selectors)
     }
 
     pub(crate) fn identities(&self) -> &Identities {
@@ -301,7 +259,7 @@ impl Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::{Endpoint, Identity};
+    use crate::bundle::{Endpoint, Identity, VERSION};
 
     #[test]
     fn what_is_remembered_has_a_bound() {

@@ -30,35 +30,33 @@ impl fmt::Display for Direction {
 }
 
 /// The IP version that an ICMP message belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum IcmpFamily {
     /// ICMP.
-    #[cfg_attr(feature = "serde", serde(rename = "IPv4"))]
+    #[serde(rename = "IPv4")]
     V4,
     /// ICMPv6.
-    #[cfg_attr(feature = "serde", serde(rename = "IPv6"))]
+    #[serde(rename = "IPv6")]
     V6,
 }
 
 /// The transport protocol of a flow. For ICMP the "port" of a flow is the message type.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Protocol {
     /// TCP.
-    #[cfg_attr(feature = "serde", serde(rename = "TCP"))]
+    #[serde(rename = "TCP")]
     Tcp,
     /// UDP.
-    #[cfg_attr(feature = "serde", serde(rename = "UDP"))]
+    #[serde(rename = "UDP")]
     Udp,
     /// SCTP.
-    #[cfg_attr(feature = "serde", serde(rename = "SCTP"))]
+    #[serde(rename = "SCTP")]
     Sctp,
     /// ICMP over IPv4.
-    #[cfg_attr(feature = "serde", serde(rename = "ICMP"))]
+    #[serde(rename = "ICMP")]
     Icmp,
     /// ICMP over IPv6.
-    #[cfg_attr(feature = "serde", serde(rename = "ICMPv6"))]
+    #[serde(rename = "ICMPv6")]
     IcmpV6,
 }
 

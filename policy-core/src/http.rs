@@ -178,7 +178,7 @@ impl HttpPattern {
 }
 
 /// Compiles each distinct pattern of a bundle once, all of them within one budget.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct PatternCache {
     patterns: HashMap<String, Rc<Pattern>>,
     budget: Budget,

@@ -131,6 +131,11 @@ impl Labels {
         Self(set)
     }
 
+    /// A set that was one before, in the order of its [`iter`](Self::iter).
+    pub(crate) fn in_order(labels: Vec<Label>) -> Self {
+        Self(labels)
+    }
+
     /// Every label with this key, one for each source unless the set is a [union](Self::union).
     pub fn with_key<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Label> {
         let start = self.0.partition_point(|label| &*label.key < key);
@@ -170,7 +175,6 @@ impl fmt::Display for Labels {
     }
 }
 
-#[cfg(feature = "serde")]
 mod wire {
     use super::{Label, Labels};
     use alloc::{string::String, vec::Vec};

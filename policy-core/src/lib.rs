@@ -28,7 +28,7 @@
 //! ```
 //!
 //! The crate knows no Kubernetes, no Envoy, no clock, no I/O, no log and no global. It is `no_std` + `alloc`
-//! unconditionally; the feature `serde` adds the JSON form of the bundle.
+//! unconditionally; the feature `json` adds the JSON form of the bundle.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -62,11 +62,9 @@ mod explain;
 mod flow;
 mod fqdn;
 mod http;
-#[cfg(feature = "serde")]
 pub mod json;
 pub mod kafka;
 mod labels;
-#[cfg(feature = "serde")]
 pub mod packed;
 pub mod re2;
 mod selector;
@@ -77,14 +75,13 @@ pub use address::{AddressTable, parse_address};
 pub use admission::{AddressFacts, Admission, Destination, Scope};
 pub use bundle::{Bundle, BundleError};
 pub use claim::{Claim, Workload};
-pub use engine::{Check, Connection, Contradiction, Engine, IdentityId, View};
+pub use engine::{Connection, Contradiction, Engine, IdentityId, View};
 pub use explain::{Considered, Explanation, Found, Missed, MissedLabel, NearMiss, PortOwner};
 pub use flow::{Carried, Direction, Flow, IcmpFamily, Peer, Protocol};
 pub use fqdn::{FqdnError, FqdnPattern};
 pub use http::{Change, HeaderChange, HttpFacts, HttpRequest};
 pub use kafka::KafkaRequest;
 pub use labels::{Label, LabelError, Labels, Source};
-#[cfg(feature = "serde")]
 pub use packed::Packed;
 pub use selector::{Requirement, Selector, SelectorKey};
 pub use sni::{SniError, SniPattern};

@@ -2,42 +2,87 @@
 //!
 //! A [`Bundle`] says what people and tools want to read; a packed bundle says the same in the form that an engine uses as
 //! it is. Packing does all checks and all work that needs the whole bundle at once; what opens a packed one reads what a
-//! question needs, when it is first asked.
+//! question needs, when it is first asked. So taking a policy costs hardly more than copying it, however large it is, and
+//! memory holds what traffic asked for.
 
+mod codec;
+#[cfg(feature = "json")]
 mod configuration;
+mod frame;
+mod pack;
+mod prefixes;
 
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "json")]
 pub use configuration::{Form, PackError, configuration};
 
-use alloc::{string::ToString, vec::Vec};
+use crate::{
+    bundle::{Bundle, BundleError, Options, Policy, ReservedEntity, Rule},
+    engine::{Contradiction, PolicyHead},
+};
+pub(crate) use codec::to_bytes;
+pub(crate) use frame::{Records, Section};
+pub(crate) use prefixes::{Owner, owner_of};
 
-use crate::bundle::{Bundle, BundleError};
-
-/// What a packed bundle begins with. No text begins so: JSON has no zero bytes.
+/// What a packed bundle begins with; the last byte is the version of the form. No text begins so: JSON has no zero bytes.
 pub const MAGIC: [u8; 8] = *b"\0PCLS\r\n\x01";
 
-/// A packed bundle.
-#[derive(Clone, PartialEq, Debug)]
+/// A packed bundle. It is whole; whether all of it makes sense is up to who packed it.
+#[derive(Clone)]
 pub struct Packed {
     bytes: Vec<u8>,
-    bundle: Bundle,
+    sections: [Range<usize>; Section::COUNT],
+    head: Head,
 }
 
+/// What every engine reads at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) digest: String,
+    pub(crate) options: Options,
+    pub(crate) has_audit: bool,
+    /// The identities of addresses that no prefix holds.
+    pub(crate) world_v4: u32,
+    pub(crate) world_v6: u32,
+    /// The selectors of each entity.
+    pub(crate) entities: Vec<(ReservedEntity, Vec<u32>)>,
+    pub(crate) contradiction: Option<Contradiction>,
+}
+
+impl core::fmt::Debug for Packed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Packed")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Packed {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Packed {}
+
 impl Packed {
-    /// Checks a bundle and packs it.
+    /// Checks a bundle and packs it. All or nothing: every error is returned.
     pub fn new(bundle: &Bundle) -> Result<Self, Vec<BundleError>> {
-        crate::Engine::new(bundle.clone())?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(bundle.to_json());
-        Self::from_bytes(bytes).map_err(|error| alloc::vec![error])
+        pack::pack(bundle)
     }
 
-    /// Takes a packed bundle that was stored or sent.
+    /// Takes a packed bundle that was stored or sent. One that was cut off or damaged on its way is refused.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, BundleError> {
-        let json = bytes.strip_prefix(&MAGIC).ok_or_else(|| BundleError::Json {
-            reason: "no packed bundle".to_string(),
+        let sections = frame::sections(&bytes)?;
+        let [head, ..] = &sections;
+        let head = bytes.get(head.clone()).and_then(decode).ok_or(BundleError::Packed {
+            reason: "its head is not readable",
         })?;
-        let bundle = Bundle::from_json(json)?;
-        Ok(Self { bundle, bytes })
+        Ok(Self { bytes, sections, head })
     }
 
     /// What to store or send.
@@ -45,22 +90,49 @@ impl Packed {
         &self.bytes
     }
 
-    /// The digest of the bundle.
+    /// The digest of the bundle; empty if it had none, which is never so for one that was read from JSON.
     pub fn digest(&self) -> &str {
-        self.bundle.digest.as_deref().unwrap_or_default()
+        &self.head.digest
     }
 
     /// How the policies are read.
-    pub fn options(&self) -> &crate::bundle::Options {
-        &self.bundle.options
+    pub fn options(&self) -> &Options {
+        &self.head.options
     }
 
     /// The policies, in the order of the bundle.
-    pub fn policies(&self) -> Result<Vec<crate::bundle::Policy>, BundleError> {
-        Ok(self.bundle.policies.clone())
+    pub fn policies(&self) -> Result<Vec<Policy>, BundleError> {
+        let read = || {
+            let heads = self.records(Section::Policies);
+            let heads = (0..heads.len()).map(|position| decode::<PolicyHead>(heads.get(position)?));
+            let mut policies: Vec<Policy> = heads.map(|head| head.map(Policy::from)).collect::<Option<_>>()?;
+            let rules = self.records(Section::Rules);
+            for position in 0..rules.len() {
+                let (policy, rule): (u32, Rule) = decode(rules.get(position)?)?;
+                policies.get_mut(usize::try_from(policy).ok()?)?.rules.push(rule);
+            }
+            Some(policies)
+        };
+        read().ok_or(BundleError::Packed {
+            reason: "its policies are not readable",
+        })
     }
 
-    pub(crate) fn into_bundle(self) -> Bundle {
-        self.bundle
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
     }
+
+    pub(crate) fn section(&self, section: Section) -> &[u8] {
+        let range = self.sections.get(section as usize).cloned();
+        range.and_then(|range| self.bytes.get(range)).unwrap_or_default()
+    }
+
+    pub(crate) fn records(&self, section: Section) -> Records<'_> {
+        Records::of(self.section(section))
+    }
+}
+
+/// A value of a packed bundle; `None` if these bytes are no such value.
+pub(crate) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
+    codec::from_bytes(bytes).ok()
 }

@@ -72,9 +72,8 @@ impl fmt::Display for SelectorKey {
 /// One condition of a [`Selector`].
 ///
 /// A key that the label set lacks makes `Equals`, `In` and `Exists` false, `NotIn` and `DoesNotExist` **true**.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Requirement {
     /// The label is there with exactly this value, which may be empty.
     Equals {
@@ -150,9 +149,8 @@ impl fmt::Display for Requirement {
 }
 
 /// A label query: matches a label set if and only if every requirement does. Without requirements it matches all.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Selector {
     requirements: Vec<Requirement>,
 }
@@ -196,7 +194,6 @@ impl fmt::Display for Selector {
     }
 }
 
-#[cfg(feature = "serde")]
 mod wire {
     use super::SelectorKey;
     use alloc::string::{String, ToString};

@@ -6,9 +6,8 @@ use ipnet::IpNet;
 use crate::labels::Labels;
 
 /// How policies are read; the defaults are Cilium's on Kubernetes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields, default))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Options {
     /// Which endpoints are isolated.
     pub enforcement: Enforcement,
@@ -19,7 +18,7 @@ pub struct Options {
     /// Whether an isolated endpoint still accepts its own host.
     pub allow_localhost: AllowLocalhost,
     /// Whether all policies are in audit mode: nothing is denied, and what would be is known.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "core::ops::Not::not"))]
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub audit: bool,
 }
 
@@ -36,9 +35,8 @@ impl Default for Options {
 }
 
 /// Which endpoints are isolated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Enforcement {
     /// Those that a policy isolates, in the directions it isolates.
     #[default]
@@ -50,9 +48,8 @@ pub enum Enforcement {
 }
 
 /// The IP versions in use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Stack {
     /// Both: addresses outside are `reserved:world-ipv4` or `reserved:world-ipv6`.
     #[default]
@@ -64,9 +61,8 @@ pub enum Stack {
 }
 
 /// Whether an isolated endpoint still accepts its own host on ingress (an explicit deny of the host wins).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum AllowLocalhost {
     /// It does.
     #[default]
@@ -79,9 +75,8 @@ pub enum AllowLocalhost {
 ///
 /// They are in the cluster, unless the identity has a `reserved:world…` label: then they are outside, and rules for
 /// prefixes and for the world match them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressEntry {
     /// The addresses; host bits are ignored. The longest prefix that holds an address decides.
     pub prefix: IpNet,
@@ -90,9 +85,8 @@ pub struct AddressEntry {
 }
 
 /// Prefixes outside the cluster that share labels.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CidrGroup {
     /// The labels, of source `cidrgroup`.
     pub labels: Labels,

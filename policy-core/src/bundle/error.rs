@@ -12,6 +12,12 @@ pub enum BundleError {
         /// What the JSON reader said, with line and column.
         reason: String,
     },
+    /// The bytes are not a packed bundle.
+    #[error("not a packed bundle: {reason}")]
+    Packed {
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// The bundle is of a version that this engine does not read.
     #[error("bundle version {found} is not supported, expected {expected}", expected = super::VERSION)]
     Version {

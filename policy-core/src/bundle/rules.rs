@@ -9,35 +9,33 @@ use ipnet::IpNet;
 use crate::flow::{IcmpFamily, Protocol};
 
 /// One rule: a subject and what it may do.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// Where in the object: `spec` or `specs[1]`.
     pub path: Box<str>,
     /// The endpoints it applies to: position in [`Bundle::selectors`](super::Bundle::selectors).
     pub subject: u32,
     /// The directions in which the rule isolates its subject, if it has an element for that direction.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub default_deny: DefaultDeny,
     /// What may come in.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<Element>,
     /// What may not come in; beats every allow of every policy.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress_deny: Vec<Element>,
     /// What may go out.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<Element>,
     /// What may not go out; beats every allow of every policy.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress_deny: Vec<Element>,
 }
 
 /// The directions in which a rule isolates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DefaultDeny {
     /// What no allow names may not come in.
     pub ingress: bool,
@@ -46,24 +44,22 @@ pub struct DefaultDeny {
 }
 
 /// One list item of a rule: these peers **and** these ports.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Element {
     /// Which peers.
     pub peers: Peers,
     /// Which ports. Absent: every protocol and port, ICMP included. Empty: none, so the element matches no traffic.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<PortRule>>,
     /// How the peer must have proven who it is. Absent: what broader allow rules for the same peer ask for.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 }
 
 /// How a peer must have proven who it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Authentication {
     /// It need not, whatever broader rules ask for.
     Disabled,
@@ -85,9 +81,8 @@ impl Authentication {
 }
 
 /// The peers of an [`Element`].
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Peers {
     /// Every peer, known or not.
     Any,
@@ -98,9 +93,8 @@ pub enum Peers {
 }
 
 /// A way to name peers.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum PeerPattern {
     /// Identities whose labels match: position in [`Bundle::selectors`](super::Bundle::selectors).
     Selector(u32),
@@ -111,7 +105,7 @@ pub enum PeerPattern {
         /// The addresses; host bits are ignored.
         prefix: IpNet,
         /// Those among them that do not match.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<IpNet>,
     },
     /// Addresses outside the cluster whose labels match: those that the bundle's groups give them, and their own.
@@ -120,7 +114,7 @@ pub enum PeerPattern {
         /// Position in [`Bundle::selectors`](super::Bundle::selectors).
         selector: u32,
         /// Those among the addresses that do not match.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<IpNet>,
     },
     /// Addresses wherever they are: outside the cluster or inside it.
@@ -128,7 +122,7 @@ pub enum PeerPattern {
         /// The addresses; host bits are ignored.
         prefix: IpNet,
         /// Those among them that do not match.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<IpNet>,
     },
     /// Addresses outside the cluster that DNS gave for exactly this name.
@@ -138,9 +132,8 @@ pub enum PeerPattern {
 }
 
 /// The entities that stand for reserved identities.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReservedEntity {
     /// Everything outside the cluster.
     World,
@@ -171,45 +164,42 @@ pub enum ReservedEntity {
 }
 
 /// One `toPorts` item: ports, and what a connection on them must show.
-#[derive(Clone, PartialEq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortRule {
     /// Which ports. An empty list matches no traffic.
     pub ports: Vec<PortPattern>,
     /// What is allowed on a connection. Absent: everything.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<L7Rules>,
     /// TLS server names of which the client must ask for one, as patterns. Empty: TLS or not, any name will do.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub server_names: Vec<Box<str>>,
     /// The secret that the proxy ends the client's TLS with. Absent: TLS passes through.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminating_tls: Option<Box<str>>,
     /// The secret that the proxy begins its own TLS with, towards the upstream.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originating_tls: Option<Box<str>>,
     /// The custom listener that takes the connection.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener: Option<Listener>,
 }
 
 /// A custom listener that a connection is redirected to.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
     /// Its full name.
     pub name: Box<str>,
     /// Which of several redirections wins: the smallest number. Absent: it loses against all that have one.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
 }
 
 /// What is allowed on a connection, one rule of which must match. An empty list is refused: leave it out instead.
-#[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum L7Rules {
     /// These HTTP requests. Only on TCP.
     Http(Vec<HttpRule>),
@@ -220,9 +210,8 @@ pub enum L7Rules {
 }
 
 /// Ports of one protocol.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum PortPattern {
     /// Ports of TCP, UDP or SCTP.
     Port {
@@ -236,18 +225,14 @@ pub enum PortPattern {
         /// Of this IP version.
         family: IcmpFamily,
         /// Of this type; absent for every type.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, rename = "type", skip_serializing_if = "Option::is_none")
-        )]
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
         message_type: Option<u8>,
     },
 }
 
 /// Which ports of a protocol.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum PortNumbers {
     /// All of them.
     All,
@@ -258,66 +243,62 @@ pub enum PortNumbers {
         /// The name.
         name: Box<str>,
         /// On ingress, the last port of a range that starts at the named one. Ignored on egress.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<u16>,
     },
 }
 
 /// Conditions on one HTTP request, all of which must hold. Without any, every request is allowed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpRule {
     /// RE2 pattern that the whole method must match.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Box<str>>,
     /// RE2 pattern that the whole path, with its query, must match.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Box<str>>,
     /// RE2 pattern that the whole authority, with its port if the client sent one, must match.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Box<str>>,
     /// Headers that must be there.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
     /// Headers that must be there, or are changed if they are not as expected.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_matches: Vec<HeaderMatch>,
 }
 
 /// A condition on one header.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderRule {
     /// The name, in lower case.
     pub name: Box<str>,
     /// The exact value; a repeated header is compared as its values joined by commas. Absent: any value will do.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Box<str>>,
 }
 
 /// An expectation about one header, and what to do if it is not met.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderMatch {
     /// The name, in lower case.
     pub name: Box<str>,
     /// What is expected.
     pub expected: ExpectedHeader,
     /// What to do if it is not met. Absent: the rule does not match.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<MismatchAction>,
     /// Whether the expected value is a secret that no log may show.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "core::ops::Not::not"))]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub secret: bool,
 }
 
 /// What a [`HeaderMatch`] expects.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ExpectedHeader {
     /// The header is there, whatever its value.
     Present,
@@ -328,9 +309,8 @@ pub enum ExpectedHeader {
 }
 
 /// What to do with a request that does not meet a [`HeaderMatch`]. It is allowed all the same.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "UPPERCASE"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum MismatchAction {
     /// Report it.
     Log,
@@ -343,9 +323,8 @@ pub enum MismatchAction {
 }
 
 /// A DNS query that is allowed. Exactly one of the two must be there.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum DnsRule {
     /// Queries for exactly this name.
     MatchName(Box<str>),
@@ -354,21 +333,20 @@ pub enum DnsRule {
 }
 
 /// Conditions on one Kafka request, all of which must hold. Without any, every request is allowed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", deny_unknown_fields))]
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KafkaRule {
     /// The API keys that are allowed. Empty: all of them.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_keys: Vec<i16>,
     /// The API version.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<i16>,
     /// The client's name for itself.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<Box<str>>,
     /// The topic. Requests of kinds that have no topics are allowed whatever it is.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<Box<str>>,
 }
 

@@ -26,7 +26,7 @@ impl View {
 impl Engine {
     /// Whether the two views may differ at all: some policy is in audit mode, or all are.
     pub fn has_audit(&self) -> bool {
-        self.has_audit
+        self.packed.head().has_audit
     }
 
     /// What the policy of the subject says to a connection in one view; in the enforced one as
@@ -44,9 +44,7 @@ impl Engine {
     }
 
     fn audits(&self, subject: IdentityId) -> bool {
-        let labels = self.labels(subject);
-        let selects = |index| self.selector(index).is_some_and(|selector| selector.matches(labels));
-        let mut audited = self.rules.iter().filter(|rule| rule.mode == Mode::Audit);
-        self.options.audit || audited.any(|rule| selects(rule.subject))
+        let mut rules = self.rules_selecting(self.labels(subject));
+        self.options().audit || rules.any(|rule| rule.mode == Mode::Audit)
     }
 }

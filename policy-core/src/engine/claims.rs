@@ -15,20 +15,19 @@ const MAX_FITTING: usize = 64;
 /// How many pairs of namespace and service account are remembered. They come from certificates that were verified.
 const MAX_ACCOUNTS: usize = 1024;
 
-/// A namespace and, maybe, a service account in it.
-pub(super) type Account = (String, Option<String>);
+/// What is claimed of the namespace and of the service account in it.
+pub(super) type Account = (Option<String>, Option<String>);
 
 impl Engine {
     /// Whether the identity is one of workloads, and not of nodes and the like, which have reserved labels.
     pub(crate) fn is_workload(&self, identity: IdentityId) -> bool {
-        let mut labels = self.labels(identity).iter();
-        self.is_endpoint(identity) && labels.all(|label| label.source().as_str() != Source::RESERVED)
+        self.is_endpoint(identity) && are_of_workload(self.labels(identity))
     }
 
     /// Whether all that is claimed is true of an identity.
     pub(crate) fn fits(&self, identity: IdentityId, claim: &Claim<'_>) -> bool {
         self.is_workload(identity)
-            && has_account(self.labels(identity), &self.options.cluster, claim)
+            && has_account(self.labels(identity), &self.options().cluster, claim)
             && self.fits_beside_account(identity, claim)
     }
 
@@ -65,7 +64,7 @@ impl Engine {
     /// All identities of the claimed namespace and service account. Looked for once, since a bundle may have many.
     fn of_account(&self, claim: &Claim<'_>) -> Rc<[IdentityId]> {
         let account: Account = (
-            claim.namespace.unwrap_or_default().to_owned(),
+            claim.namespace.map(ToOwned::to_owned),
             claim.service_account.map(ToOwned::to_owned),
         );
         if let Ok(accounts) = self.accounts.try_borrow()
@@ -73,10 +72,11 @@ impl Engine {
         {
             return Rc::clone(found);
         }
-        let is_it = |identity: &IdentityId| {
-            self.is_workload(*identity) && has_account(self.labels(*identity), &self.options.cluster, claim)
-        };
-        let found: Rc<[IdentityId]> = self.identities.in_bundle().filter(is_it).collect();
+        let (namespace, service_account) = &account;
+        let found = self
+            .identities
+            .of_account(namespace.as_deref(), service_account.as_deref());
+        let found: Rc<[IdentityId]> = found.into();
         if let Ok(mut accounts) = self.accounts.try_borrow_mut() {
             if accounts.len() >= MAX_ACCOUNTS {
                 accounts.clear();
@@ -87,14 +87,25 @@ impl Engine {
     }
 }
 
+/// Whether these are labels of a workload: none of them is reserved.
+pub(crate) fn are_of_workload(labels: &Labels) -> bool {
+    labels.iter().all(|label| label.source().as_str() != Source::RESERVED)
+}
+
 /// Whether these are labels of the claimed namespace and service account, in this cluster.
 fn has_account(labels: &Labels, cluster: &str, claim: &Claim<'_>) -> bool {
+    account_of(labels, cluster).is_some_and(|(namespace, account)| {
+        claim.namespace.is_none_or(|wanted| namespace == Some(wanted))
+            && claim.service_account.is_none_or(|wanted| account == wanted)
+    })
+}
+
+/// The namespace and the service account of a workload with these labels; `None` if it is not of this cluster.
+pub(crate) fn account_of<'a>(labels: &'a Labels, cluster: &str) -> Option<(Option<&'a str>, &'a str)> {
     let account = kubernetes(labels, SERVICE_ACCOUNT_KEY).unwrap_or(DEFAULT_ACCOUNT);
-    kubernetes(labels, CLUSTER_KEY).is_none_or(|own| own == cluster)
-        && claim
-            .namespace
-            .is_none_or(|wanted| kubernetes(labels, NAMESPACE_KEY) == Some(wanted))
-        && claim.service_account.is_none_or(|wanted| account == wanted)
+    kubernetes(labels, CLUSTER_KEY)
+        .is_none_or(|own| own == cluster)
+        .then(|| (kubernetes(labels, NAMESPACE_KEY), account))
 }
 
 /// The value of a label of Kubernetes.

@@ -6,12 +6,14 @@ mod inside;
 use alloc::{format, rc::Rc, string::String, vec::Vec};
 use ipnet::IpNet;
 
+use super::entities::Selectors;
 use crate::{
     address::canonical_prefix,
-    bundle::{Authentication, BundleError, Element, Mode, PeerPattern, Peers, Policy, PortRule, ReservedEntity, Rule},
+    bundle::{Authentication, BundleError, Element, Mode, PeerPattern, Peers, PortRule, ReservedEntity, Rule},
     flow::Direction,
     fqdn::{FqdnError, FqdnPattern},
     http::PatternCache,
+    labels::Labels,
     verdict::RuleRef,
 };
 use checks::list_of;
@@ -31,7 +33,8 @@ pub(crate) struct CompiledRule {
     pub(crate) rule: RuleRef,
     /// That of its policy.
     pub(crate) mode: Mode,
-    pub(crate) subject: u32,
+    /// The selector of its subjects. `None`: everybody, for a rule that nobody can read.
+    subject: Option<u32>,
     ingress: RuleSide,
     egress: RuleSide,
 }
@@ -79,6 +82,37 @@ pub(crate) enum PortSet {
 }
 
 impl CompiledRule {
+    /// In the place of a rule that cannot be read: nothing passes where it might have been.
+    pub(super) fn unreadable() -> Self {
+        let rule = RuleRef::new("unreadable");
+        let side = || {
+            let element = CompiledElement {
+                rule: rule.clone(),
+                action: Action::Deny,
+                peers: PeerSet::Any,
+                ports: PortSet::All,
+                authentication: None,
+            };
+            RuleSide {
+                default_deny: true,
+                elements: alloc::vec![Rc::new(element)],
+            }
+        };
+        Self {
+            mode: Mode::Enforce,
+            subject: None,
+            ingress: side(),
+            egress: side(),
+            rule,
+        }
+    }
+
+    /// Whether subjects with these labels are its subjects.
+    pub(super) fn selects(&self, labels: &Labels, selectors: &Selectors) -> bool {
+        let selector = self.subject.and_then(|subject| selectors.get(subject));
+        selector.is_none_or(|selector| selector.matches(labels))
+    }
+
     pub(crate) fn side(&self, direction: Direction) -> &RuleSide {
         match direction {
             Direction::Ingress => &self.ingress,
@@ -87,7 +121,7 @@ impl CompiledRule {
     }
 
     /// Every way to name peers that the rule uses.
-    pub(super) fn matchers(&self) -> impl Iterator<Item = &PeerMatcher> {
+    pub(crate) fn matchers(&self) -> impl Iterator<Item = &PeerMatcher> {
         let elements = self.ingress.elements.iter().chain(&self.egress.elements);
         elements.flat_map(|element| match &element.peers {
             PeerSet::Any => [].iter(),
@@ -98,7 +132,7 @@ impl CompiledRule {
 
 impl PeerMatcher {
     /// The pattern of DNS names that it is, if it is one.
-    pub(super) fn fqdn(&self) -> Option<&FqdnPattern> {
+    pub(crate) fn fqdn(&self) -> Option<&FqdnPattern> {
         match self {
             Self::Fqdn(pattern) => Some(pattern),
             _ => None,
@@ -106,7 +140,7 @@ impl PeerMatcher {
     }
 
     /// Every prefix that it mentions.
-    pub(super) fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = IpNet> {
         let (prefix, except) = match self {
             Self::Cidr { prefix, except } | Self::Address { prefix, except } => (Some(*prefix), &**except),
             Self::External { except, .. } => (None, &**except),
@@ -116,48 +150,27 @@ impl PeerMatcher {
     }
 }
 
-/// Compiles all policies of a bundle.
-pub(super) fn policies(policies: Vec<Policy>, selectors: usize, errors: &mut Vec<BundleError>) -> Vec<CompiledRule> {
-    let mut compiler = Compiler {
-        selectors,
-        patterns: PatternCache::default(),
-        errors,
-    };
-    policies
-        .into_iter()
-        .flat_map(|policy| compiler.policy(policy))
-        .collect()
+/// Compiles rules. A rule with errors is good for nothing but finding more of them.
+pub(crate) struct Compiler<'a> {
+    /// Whether there is a selector with this position.
+    has_selector: &'a dyn Fn(u32) -> bool,
+    patterns: &'a mut PatternCache,
+    pub(crate) errors: Vec<BundleError>,
 }
 
-struct Compiler<'a> {
-    selectors: usize,
-    patterns: PatternCache,
-    errors: &'a mut Vec<BundleError>,
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(has_selector: &'a dyn Fn(u32) -> bool, patterns: &'a mut PatternCache) -> Self {
+        Self {
+            has_selector,
+            patterns,
+            errors: Vec::new(),
+        }
+    }
 }
 
 impl Compiler<'_> {
-    fn policy(&mut self, policy: Policy) -> Vec<CompiledRule> {
-        let Policy {
-            kind,
-            namespace,
-            name,
-            mode,
-            rules,
-        } = policy;
-        let object = match namespace {
-            Some(namespace) => format!("{kind}/{namespace}/{name}"),
-            None => format!("{kind}/{name}"),
-        };
-        if rules.is_empty() {
-            self.errors.push(BundleError::Invalid {
-                at: object.clone(),
-                reason: "a policy needs a rule",
-            });
-        }
-        rules.into_iter().map(|rule| self.rule(&object, mode, rule)).collect()
-    }
-
-    fn rule(&mut self, object: &str, mode: Mode, rule: Rule) -> CompiledRule {
+    /// Of the policy object with this name.
+    pub(crate) fn rule(&mut self, object: &str, mode: Mode, rule: Rule) -> CompiledRule {
         let Rule {
             path,
             subject,
@@ -183,7 +196,7 @@ impl Compiler<'_> {
         CompiledRule {
             rule: RuleRef::new(&at),
             mode,
-            subject,
+            subject: Some(subject),
             ingress,
             egress,
         }
@@ -291,7 +304,7 @@ impl Compiler<'_> {
     }
 
     fn check_selector(&mut self, index: u32, at: &str) {
-        if usize::try_from(index).is_ok_and(|index| index < self.selectors) {
+        if (self.has_selector)(index) {
             return;
         }
         self.errors.push(BundleError::Dangling {

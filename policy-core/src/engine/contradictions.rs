@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Endpoints whose policies contradict each other: whatever they do is refused.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Contradiction {
     /// All of their addresses.
     pub addresses: Vec<IpAddr>,

@@ -21,7 +21,7 @@ impl Engine {
     /// and their rules on what a connection carries. What is for no peer or no port matches nothing and is not in it.
     pub fn places(&self) -> Vec<RuleRef> {
         let mut places = Vec::new();
-        for rule in self.rules() {
+        for rule in self.rules.iter(&self.selectors) {
             for direction in [Direction::Ingress, Direction::Egress] {
                 rule.side(direction)
                     .elements

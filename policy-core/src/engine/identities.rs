@@ -2,30 +2,34 @@
 //!
 //! An address outside the cluster has the identity of the longest *known* prefix that holds it, where the known
 //! prefixes are those that some rule or some DNS answer mentions. So there are finitely many identities, and a rule
-//! for a prefix matches an identity if and only if it holds the identity's prefix.
+//! for a prefix matches an identity if and only if it holds the identity's prefix. They are all found when a bundle is
+//! packed; here one is read when somebody asks for it.
 
-mod owner;
-mod prefixes;
-
-use alloc::{collections::BTreeMap, format, rc::Rc, string::String, vec::Vec};
-use core::net::IpAddr;
+use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
+use core::{
+    cell::{OnceCell, RefCell},
+    net::IpAddr,
+    str,
+};
 use hashbrown::HashMap;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
-use super::compile::CompiledRule;
 use crate::{
-    address::{AddressTable, canonical_prefix, key_of_prefix},
-    bundle::{AddressEntry, BundleError, CidrGroup, Endpoint, Identity, NamedPort, Stack},
-    labels::{Label, Labels, Source},
+    bundle::NamedPort,
+    labels::{Label, Labels},
+    packed::{Owner, Packed, Section, decode, owner_of},
 };
-use owner::{Names, Owner};
+
+/// How many addresses are remembered with their owner. Far more than a worker has busy peers.
+const MAX_OWNERS: usize = 1 << 13;
 
 /// An identity of one engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct IdentityId(u32);
+pub struct IdentityId(pub(crate) u32);
 
 /// What an identity stands for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum IdentityKind {
     /// Endpoints or nodes of the cluster.
     InCluster {
@@ -48,185 +52,123 @@ struct Entry {
     kind: IdentityKind,
 }
 
-/// The parts of a bundle that say who is known.
-pub(super) struct Known {
-    pub(super) identities: Vec<Identity>,
-    pub(super) endpoints: Vec<Endpoint>,
-    pub(super) addresses: Vec<AddressEntry>,
-    pub(super) groups: Vec<CidrGroup>,
-    pub(super) names: BTreeMap<String, Vec<IpAddr>>,
-}
-
-/// All identities, and the tables that lead to them.
+/// All identities, and what leads to them.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    entries: Vec<Entry>,
-    /// With their first address, if they have one.
-    endpoints: HashMap<Rc<str>, (IdentityId, Option<IpAddr>)>,
-    /// The names of the endpoints, as owners of addresses have them.
-    names: Names,
-    in_cluster: AddressTable<Owner>,
-    external: AddressTable<Owner>,
-    world_v4: IdentityId,
-    world_v6: IdentityId,
+    packed: Rc<Packed>,
+    /// Those that somebody asked for.
+    entries: Box<[OnceCell<Option<Box<Entry>>>]>,
+    /// Finding an owner takes longer the more there are; most connections come from where others came from.
+    owners: RefCell<HashMap<IpAddr, Owner>>,
     no_labels: Labels,
 }
 
 impl Identities {
-    pub(super) fn build(known: Known, rules: &[CompiledRule], stack: Stack, errors: &mut Vec<BundleError>) -> Self {
-        let Known {
-            identities,
-            endpoints,
-            addresses,
-            groups,
-            names,
-        } = known;
-        let count = identities.len();
-        let in_cluster = |Identity { labels, ports }| Entry {
-            labels,
-            ports,
-            kind: IdentityKind::InCluster { prefix: None },
-        };
-        let mut this = Self {
-            entries: identities.into_iter().map(in_cluster).collect(),
-            endpoints: HashMap::new(),
-            names: Names::default(),
-            in_cluster: AddressTable::default(),
-            external: AddressTable::default(),
-            world_v4: IdentityId(0),
-            world_v6: IdentityId(0),
+    pub(super) fn open(packed: Rc<Packed>) -> Self {
+        let count = packed.records(Section::Identities).len();
+        Self {
+            packed,
+            entries: (0..count).map(|_| OnceCell::new()).collect(),
+            owners: RefCell::default(),
             no_labels: Labels::default(),
-        };
-        this.add_endpoints(endpoints, count, errors);
-        let mut labelled = this.add_addresses(addresses, count, errors);
-        for CidrGroup { labels, prefixes } in groups {
-            for prefix in prefixes {
-                let of_prefix = labelled.entry(canonical_prefix(prefix)).or_default();
-                of_prefix.extend(labels.iter().cloned());
-            }
         }
-        this.split_by_prefixes(rules);
-        this.world_v4 = this.add_external(None, Vec::new(), world_label(stack, true).into_iter().collect());
-        this.world_v6 = this.add_external(None, Vec::new(), world_label(stack, false).into_iter().collect());
-        this.add_known_prefixes(names, &labelled, rules, stack);
-        this
-    }
-
-    fn add_endpoints(&mut self, endpoints: Vec<Endpoint>, count: usize, errors: &mut Vec<BundleError>) {
-        for (
-            i,
-            Endpoint {
-                name,
-                identity,
-                addresses,
-            },
-        ) in endpoints.into_iter().enumerate()
-        {
-            let at = format!("endpoints[{i}]");
-            let Some(id) = checked(identity, count, &at, errors) else {
-                continue;
-            };
-            let first = addresses.first().copied();
-            let name: Rc<str> = name.into();
-            let owner = Owner::endpoint(id, self.names.add(&name));
-            for address in addresses {
-                self.claim(IpNet::from(address.to_canonical()), owner, &at, errors);
-            }
-            if self.endpoints.insert(name, (id, first)).is_some() {
-                errors.push(BundleError::Invalid {
-                    at,
-                    reason: "another endpoint has the same name",
-                });
-            }
-        }
-    }
-
-    /// Entries of the cluster claim their prefix. An entry whose identity is of the world (an API server outside the
-    /// cluster) only adds its labels to those that the prefix has anyway.
-    fn add_addresses(&mut self, addresses: Vec<AddressEntry>, count: usize, errors: &mut Vec<BundleError>) -> Labelled {
-        let mut labelled = Labelled::new();
-        for (i, AddressEntry { prefix, identity }) in addresses.into_iter().enumerate() {
-            let at = format!("addresses[{i}]");
-            let Some(id) = checked(identity, count, &at, errors) else {
-                continue;
-            };
-            if is_world(self.labels(id)) {
-                labelled
-                    .entry(prefix.trunc())
-                    .or_default()
-                    .extend(self.labels(id).iter().cloned());
-            } else {
-                self.claim(canonical_prefix(prefix), Owner::of(id), &at, errors);
-            }
-        }
-        labelled
-    }
-
-    fn claim(&mut self, prefix: IpNet, owner: Owner, at: &str, errors: &mut Vec<BundleError>) {
-        let Some(other) = self.in_cluster.claim(prefix, owner) else {
-            return;
-        };
-        if other.identity == owner.identity {
-            other.name = self.names.first(other.name, owner.name);
-        } else {
-            errors.push(BundleError::AddressClash {
-                at: at.into(),
-                address: format!("{prefix}"),
-            });
-        }
-    }
-
-    fn add_external(&mut self, prefix: Option<IpNet>, names: Vec<String>, labels: Vec<Label>) -> IdentityId {
-        let own = |prefix: IpNet| Label::new(Source::CIDR, &key_of_prefix(prefix), "").ok();
-        let labels = Labels::union(labels.into_iter().chain(prefix.and_then(own)));
-        // A bundle cannot hold 2³² identities: it would not fit into any memory.
-        let id = IdentityId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        let kind = IdentityKind::External { prefix, names };
-        self.entries.push(Entry {
-            labels,
-            ports: Vec::new(),
-            kind,
-        });
-        id
     }
 
     /// In-cluster wins over every prefix that a policy names.
     pub(super) fn of(&self, address: IpAddr) -> IdentityId {
-        let world = if address.is_ipv4() {
-            self.world_v4
-        } else {
-            self.world_v6
-        };
-        self.in_cluster
-            .lookup(address)
-            .or_else(|| self.external.lookup(address))
-            .map_or(world, |owner| owner.identity)
+        self.owner(address).identity
     }
 
     /// The name of the endpoint with this address; of several that share it, the first one in the order of names.
     pub(super) fn endpoint_at(&self, address: IpAddr) -> Option<&str> {
-        self.names.get(self.in_cluster.lookup(address)?.name?)
+        let name = usize::try_from(self.owner(address).name?).ok()?;
+        str::from_utf8(self.packed.records(Section::EndpointNames).get(name)?).ok()
+    }
+
+    fn owner(&self, address: IpAddr) -> Owner {
+        if let Ok(owners) = self.owners.try_borrow()
+            && let Some(owner) = owners.get(&address)
+        {
+            return *owner;
+        }
+        let world = || {
+            let head = self.packed.head();
+            let identity = IdentityId(if address.is_ipv4() {
+                head.world_v4
+            } else {
+                head.world_v6
+            });
+            Owner { identity, name: None }
+        };
+        let owner = owner_of(self.packed.section(Section::Prefixes), address).unwrap_or_else(world);
+        if let Ok(mut owners) = self.owners.try_borrow_mut() {
+            if owners.len() >= MAX_OWNERS {
+                owners.clear();
+            }
+            owners.insert(address, owner);
+        }
+        owner
     }
 
     /// How many endpoints there are.
     pub(super) fn endpoint_count(&self) -> usize {
-        self.endpoints.len()
+        self.packed.records(Section::EndpointNames).len()
     }
 
+    /// The endpoint of this name.
     pub(super) fn endpoint(&self, name: &str) -> Option<IdentityId> {
-        let (id, address) = self.endpoints.get(name)?;
-        Some(address.map_or(*id, |address| self.of(address.to_canonical())))
+        let position = self
+            .packed
+            .records(Section::EndpointNames)
+            .search(name.as_bytes())
+            .ok()?;
+        let identity = self.packed.records(Section::EndpointIdentities).get(position)?;
+        decode(identity).map(IdentityId)
     }
 
-    /// All identities of the bundle.
-    pub(super) fn in_bundle(&self) -> impl Iterator<Item = IdentityId> {
-        let of_bundle = |entry: &&Entry| matches!(entry.kind, IdentityKind::InCluster { .. });
-        let count = self.entries.iter().take_while(of_bundle).count();
-        (0..count).filter_map(|index| u32::try_from(index).ok().map(IdentityId))
+    /// The workloads of a namespace and service account; of all of them, where none is given.
+    pub(super) fn of_account(&self, namespace: Option<&str>, account: Option<&str>) -> Vec<IdentityId> {
+        let accounts = self.packed.records(Section::Accounts);
+        let beginning: Vec<u8> = match (namespace, account) {
+            (Some(namespace), Some(account)) => account_key(Some(namespace), account),
+            (Some(namespace), None) => account_key(Some(namespace), ""),
+            (None, _) => Vec::new(),
+        };
+        let wanted = |key: &[u8]| {
+            let own = key
+                .iter()
+                .position(|byte| *byte == 0)
+                .and_then(|end| key.get(end..)?.get(1..));
+            account.is_none_or(|account| own == Some(account.as_bytes()))
+        };
+        let found = accounts.beginning_with(&beginning).filter(|(_, key)| wanted(key));
+        let lists = found.filter_map(|(position, _)| self.packed.records(Section::AccountIdentities).get(position));
+        let mut identities: Vec<u32> = lists
+            .flat_map(|list| decode::<Vec<u32>>(list).unwrap_or_default())
+            .collect();
+        identities.sort_unstable();
+        identities.into_iter().map(IdentityId).collect()
     }
 
     fn entry(&self, id: IdentityId) -> Option<&Entry> {
-        usize::try_from(id.0).ok().and_then(|index| self.entries.get(index))
+        let position = usize::try_from(id.0).ok()?;
+        let entry = self.entries.get(position)?;
+        entry.get_or_init(|| self.read(position).map(Box::new)).as_deref()
+    }
+
+    fn read(&self, position: usize) -> Option<Entry> {
+        let record = self.packed.records(Section::Identities).get(position)?;
+        let (labels, ports, kind): (Vec<u32>, Vec<NamedPort>, IdentityKind) = decode(record)?;
+        let all = self.packed.records(Section::Labels);
+        let labels = labels.into_iter().map(|label| {
+            let (source, key, value): (&str, &str, &str) = decode(all.get(usize::try_from(label).ok()?)?)?;
+            Label::new(source, key, value).ok()
+        });
+        Some(Entry {
+            labels: Labels::in_order(labels.collect::<Option<_>>()?),
+            ports,
+            kind,
+        })
     }
 
     pub(crate) fn labels(&self, id: IdentityId) -> &Labels {
@@ -246,32 +188,9 @@ impl Identities {
     }
 }
 
-/// Labels beside its own that a prefix outside the cluster has.
-type Labelled = BTreeMap<IpNet, Vec<Label>>;
-
-fn is_world(labels: &Labels) -> bool {
-    ["world", "world-ipv4", "world-ipv6"]
-        .into_iter()
-        .any(|name| labels.has_reserved(name))
-}
-
-fn world_label(stack: Stack, v4: bool) -> Option<Label> {
-    let name = match (stack, v4) {
-        (Stack::Dual, true) => "world-ipv4",
-        (Stack::Dual, false) => "world-ipv6",
-        (Stack::Ipv4 | Stack::Ipv6, _) => "world",
-    };
-    Label::new(Source::RESERVED, name, "").ok()
-}
-
-pub(super) fn checked(identity: u32, count: usize, at: &str, errors: &mut Vec<BundleError>) -> Option<IdentityId> {
-    let known = usize::try_from(identity).is_ok_and(|index| index < count);
-    if !known {
-        errors.push(BundleError::Dangling {
-            at: at.into(),
-            what: "identity",
-            index: identity,
-        });
-    }
-    known.then_some(IdentityId(identity))
+/// By which the identities of an account are found. What has no namespace is found only if none is asked for: no text
+/// begins with this byte.
+pub(crate) fn account_key(namespace: Option<&str>, account: &str) -> Vec<u8> {
+    let namespace = namespace.map_or(&b"\xff"[..], str::as_bytes);
+    [namespace, &[0], account.as_bytes()].concat()
 }

@@ -1,13 +1,12 @@
 //! Virtual addresses, and the endpoints that stand behind them.
 
-use alloc::{format, vec::Vec};
-use core::net::IpAddr;
-use hashbrown::{HashMap, HashSet};
+use alloc::{boxed::Box, rc::Rc, vec::Vec};
+use core::{cell::OnceCell, net::IpAddr};
 
-use super::identities::{IdentityId, checked};
+use super::identities::IdentityId;
 use crate::{
-    bundle::{Backend, BundleError, Service},
     flow::Protocol,
+    packed::{Packed, Section, decode, to_bytes},
 };
 
 /// The endpoints behind a destination address, if it is virtual.
@@ -21,46 +20,57 @@ pub(crate) enum Backends<'a> {
 }
 
 /// Virtual addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Services {
-    addresses: HashSet<IpAddr>,
-    backends: HashMap<(IpAddr, Protocol, u16), Vec<(IdentityId, u16)>>,
+    packed: Rc<Packed>,
+    /// Those that somebody asked for.
+    backends: Box<[OnceCell<Vec<(IdentityId, u16)>>]>,
 }
 
 impl Services {
-    pub(super) fn build(services: Vec<Service>, identities: usize, errors: &mut Vec<BundleError>) -> Self {
-        let mut this = Self::default();
-        for (
-            i,
-            Service {
-                name: _,
-                address,
-                protocol,
-                port,
-                backends,
-            },
-        ) in services.into_iter().enumerate()
-        {
-            let at = format!("services[{i}]");
-            let address = address.to_canonical();
-            let known = |Backend { identity, port }| checked(identity, identities, &at, errors).map(|id| (id, port));
-            let backends: Vec<_> = backends.into_iter().filter_map(known).collect();
-            this.addresses.insert(address);
-            if this.backends.insert((address, protocol, port), backends).is_some() {
-                errors.push(BundleError::AddressClash {
-                    at,
-                    address: format!("{address}:{port}/{protocol}"),
-                });
-            }
+    pub(super) fn open(packed: Rc<Packed>) -> Self {
+        let count = packed.records(Section::ServiceKeys).len();
+        Self {
+            packed,
+            backends: (0..count).map(|_| OnceCell::new()).collect(),
         }
-        this
     }
 
     pub(super) fn find(&self, address: IpAddr, protocol: Protocol, port: u16) -> Backends<'_> {
-        match self.backends.get(&(address, protocol, port)) {
-            Some(backends) => Backends::Known(backends),
-            None if self.addresses.contains(&address) => Backends::UnknownPort,
-            None => Backends::NotAService,
+        if self.backends.is_empty() {
+            return Backends::NotAService;
+        }
+        let keys = self.packed.records(Section::ServiceKeys);
+        match keys.search(&service_key(address, protocol, port)) {
+            Ok(position) => match self.backends.get(position) {
+                Some(backends) => Backends::Known(backends.get_or_init(|| self.read(position))),
+                None => Backends::UnknownPort,
+            },
+            Err(_) if keys.beginning_with(&address_key(address)).next().is_some() => Backends::UnknownPort,
+            Err(_) => Backends::NotAService,
         }
     }
+
+    /// None if they are not readable: a service without endpoints is refused.
+    fn read(&self, position: usize) -> Vec<(IdentityId, u16)> {
+        let record = self.packed.records(Section::ServiceBackends).get(position);
+        let backends: Option<Vec<(u32, u16)>> = record.and_then(decode);
+        let backends = backends.unwrap_or_default().into_iter();
+        backends.map(|(identity, port)| (IdentityId(identity), port)).collect()
+    }
+}
+
+fn address_key(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// By which services are sorted.
+pub(crate) fn service_key(address: IpAddr, protocol: Protocol, port: u16) -> Vec<u8> {
+    let mut key = address_key(address).to_vec();
+    key.extend(to_bytes(&protocol).unwrap_or_default());
+    key.extend(port.to_be_bytes());
+    key
 }

@@ -99,11 +99,10 @@ impl DirectionTable {
         // Rules select endpoints: never a node, never anything outside the cluster.
         let is_node = labels.has_reserved("host") || labels.has_reserved("remote-node");
         let selectable = engine.is_endpoint(subject) && !is_node;
-        let selects = |index| engine.selector(index).is_some_and(|selector| selector.matches(labels));
         let mut elements = Vec::new();
         let mut isolated_by = Vec::new();
-        let rules = engine.rules().iter().filter(|rule| view.counts(rule.mode));
-        for rule in rules.filter(|rule| selectable && selects(rule.subject)) {
+        let rules = selectable.then(|| engine.rules_selecting(labels)).into_iter().flatten();
+        for rule in rules.filter(|rule| view.counts(rule.mode)) {
             let side = rule.side(direction);
             if side.default_deny && !side.elements.is_empty() {
                 isolated_by.push(rule.rule.clone());

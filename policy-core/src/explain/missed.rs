@@ -15,12 +15,8 @@ use crate::{
 ///
 /// Where a question met several patterns of a rule, of which one would be enough, it is the one that came closest.
 /// Secrets are in neither form.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(tag = "condition", rename_all = "kebab-case", rename_all_fields = "camelCase")
-)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(tag = "condition", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Missed {
     /// The rule is for no peer at all.
     NoPeer,
@@ -180,8 +176,7 @@ pub enum Missed {
 }
 
 /// A requirement on labels that does not hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct MissedLabel {
     /// What is wanted.
     pub wanted: Requirement,
@@ -190,9 +185,8 @@ pub struct MissedLabel {
 }
 
 /// A peer, as far as it is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case"))]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Found {
     /// A workload of the cluster.
     Workload,
@@ -216,9 +210,8 @@ pub enum Found {
 }
 
 /// Whose port names a rule means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PortOwner {
     /// Those of the subject, into which the flow goes.
     Subject,

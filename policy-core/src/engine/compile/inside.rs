@@ -107,7 +107,7 @@ impl Compiler<'_> {
                 }
                 let rules = rules.into_iter().enumerate();
                 let compile = |(i, rule)| {
-                    let compiled = HttpPattern::compile(rule, place("http", i), &mut self.patterns, self.errors);
+                    let compiled = HttpPattern::compile(rule, place("http", i), self.patterns, &mut self.errors);
                     Rc::new(compiled)
                 };
                 L7::Http(rules.map(compile).collect())

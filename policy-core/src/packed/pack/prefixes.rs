@@ -10,11 +10,14 @@ use core::net::IpAddr;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
-use super::{Entry, Identities, IdentityId, IdentityKind, Labelled, Owner, world_label};
+use super::{
+    identities::{Entry, Identities, Labelled, world_label},
+    owner::Owner,
+};
 use crate::{
     address::AddressTable,
     bundle::Stack,
-    engine::compile::{CompiledRule, PeerMatcher},
+    engine::{CompiledRule, IdentityId, IdentityKind, PeerMatcher},
     fqdn::FqdnPattern,
     labels::{Label, Source},
 };

@@ -2,7 +2,7 @@
 
 use alloc::{rc::Rc, vec::Vec};
 
-use super::IdentityId;
+use crate::engine::IdentityId;
 
 /// Who has an address: an identity and, if it is an endpoint, its name.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl Owner {
 
 /// A name among [`Names`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NameId(u32);
+pub(super) struct NameId(pub(super) u32);
 
 /// The names of endpoints.
 #[derive(Debug, Default)]
