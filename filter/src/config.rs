@@ -73,15 +73,16 @@ pub(crate) struct Configuration<'a> {
 impl Configuration<'_> {
     /// Reads a configuration. Whether it succeeds depends on the bytes and on nothing else.
     pub(crate) fn parse(mut bytes: Vec<u8>) -> Result<(Settings, Packed), String> {
-        // No text of JSON has a zero byte, and every packed bundle begins with one.
-        let behind = bytes.iter().position(|byte| *byte == 0);
-        let behind = behind.map(|start| bytes.split_off(start));
-        let (settings, inside) = Self::read(&bytes)?;
-        drop(bytes);
-        let packed = match (inside, behind) {
-            (Some(packed), None) | (None, Some(packed)) => packed,
-            (None, None) => return Err("missing field `bundle`, and nothing follows the JSON".to_owned()),
-            (Some(_), Some(_)) => return Err("a field `bundle`, and another bundle behind the JSON".to_owned()),
+        // No text of JSON has a zero byte, and every packed bundle begins with one. It stays where it is in memory, since
+        // there may be no room for it twice.
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let json: Vec<u8> = bytes.drain(..end).collect();
+        let (settings, inside) = Self::read(&json)?;
+        let packed = match (inside, bytes.is_empty()) {
+            (Some(packed), true) => packed,
+            (None, false) => bytes,
+            (None, true) => return Err("missing field `bundle`, and nothing follows the JSON".to_owned()),
+            (Some(_), false) => return Err("a field `bundle`, and another bundle behind the JSON".to_owned()),
         };
         let packed = Packed::from_bytes(packed).map_err(|error| format!("bundle: {error}"))?;
         Ok((settings, packed))

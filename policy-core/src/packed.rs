@@ -136,3 +136,6 @@ impl Packed {
 pub(crate) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
     codec::from_bytes(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;
