@@ -181,27 +181,32 @@ impl Admission {
         self.sides.as_slice()
     }
 
-    /// The first refusal decides. Without one, the verdict that looked deepest speaks for all.
     fn combine(&self, ask: impl Fn(&Connection) -> Verdict) -> Verdict {
-        let Some((first, others)) = self.sides().split_first() else {
+        match &self.sides {
+            Sides::One(side) => ask(side),
+            sides => self.together(&mut sides.as_slice().iter().map(ask)),
+        }
+    }
+
+    /// The first refusal decides. Without one, the verdict that looked deepest speaks for all.
+    fn together(&self, verdicts: &mut dyn Iterator<Item = Verdict>) -> Verdict {
+        let Some(mut said) = verdicts.next() else {
             return match self.unasked {
                 Some(Reason::Audited) => Verdict::audited(),
                 reason => Verdict::refusal(reason.unwrap_or(Reason::UnknownSubject)),
             };
         };
-        let mut said = ask(first);
-        for side in others {
-            if !said.allows() {
-                break;
-            }
-            said = together(said, ask(side));
+        while said.allows()
+            && let Some(verdict) = verdicts.next()
+        {
+            said = both(said, verdict);
         }
         said
     }
 }
 
 /// What two sides say together of which the first allows.
-fn together(allowed: Verdict, other: Verdict) -> Verdict {
+fn both(allowed: Verdict, other: Verdict) -> Verdict {
     if !other.allows() {
         return other;
     }

@@ -18,6 +18,9 @@ pub use headers::{Change, HeaderChange};
 use headers::{HeaderAction, HeaderState, header_state};
 pub(crate) use index::Finder;
 
+/// How many conditions come before those on headers: on method, path and host.
+const FIELDS: usize = 3;
+
 /// The facts of one HTTP request, borrowed from the host as bytes.
 ///
 /// A pseudo-header that the request does not have is `None`, and no pattern matches it.
@@ -173,6 +176,7 @@ impl HttpPattern {
     }
 
     /// Whether every condition holds.
+    #[inline]
     fn matches(&self, request: &Request<'_>) -> bool {
         self.first_difference(request).is_none()
     }
@@ -180,7 +184,6 @@ impl HttpPattern {
     // Whoever only asks whether there is one must not pay for saying which.
     #[inline(always)]
     fn first_difference(&self, request: &Request<'_>) -> Option<(HttpMiss<'_>, usize)> {
-        const FIELDS: usize = 3;
         if let Some(method) = differs(self.method.as_deref(), || request.method) {
             return Some((HttpMiss::Method(method), 0));
         }
@@ -190,16 +193,12 @@ impl HttpPattern {
         if let Some(host) = differs(self.host.as_deref(), || request.authority()) {
             return Some((HttpMiss::Host(host), 2));
         }
-        if let Some(name) = &self.unobtainable {
-            return Some((HttpMiss::HeaderUnobtainable(name), FIELDS));
+        // Most rules end here.
+        match (&self.unobtainable, &*self.headers) {
+            (None, []) => None,
+            (Some(name), _) => Some((HttpMiss::HeaderUnobtainable(name), FIELDS)),
+            (None, headers) => first_header_difference(headers, request.facts),
         }
-        self.headers.iter().zip(FIELDS..).find_map(|(condition, held)| {
-            match header_state(&condition.header, request.facts) {
-                HeaderState::Matches => None,
-                HeaderState::Missing => Some((HttpMiss::HeaderMissing(condition), held)),
-                HeaderState::Differs => Some((HttpMiss::HeaderDiffers(condition), held)),
-            }
-        })
     }
 
     /// Whether a request that the rule matches may be changed.
@@ -211,6 +210,17 @@ impl HttpPattern {
     fn changes(&self, request: &Request<'_>, changes: &mut Vec<HeaderChange>) {
         changes.extend(self.actions.iter().filter_map(|action| action.change(request.facts)));
     }
+}
+
+fn first_header_difference<'h>(headers: &'h [HeaderCondition], facts: &dyn HttpFacts) -> Option<(HttpMiss<'h>, usize)> {
+    headers
+        .iter()
+        .zip(FIELDS..)
+        .find_map(|(condition, held)| match header_state(&condition.header, facts) {
+            HeaderState::Matches => None,
+            HeaderState::Missing => Some((HttpMiss::HeaderMissing(condition), held)),
+            HeaderState::Differs => Some((HttpMiss::HeaderDiffers(condition), held)),
+        })
 }
 
 /// The pattern, if there is one and the value is not as it says.

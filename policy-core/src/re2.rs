@@ -164,11 +164,11 @@ impl Pattern {
     /// gives up after a million steps (a kilobyte of text for a pattern of a thousand states), and then does not match.
     #[inline]
     pub fn is_match(&self, input: &[u8]) -> bool {
+        // Small enough to be put where it is called: most patterns are one text, or a prefix.
         match &self.matcher {
             Matcher::Literal(text) => **text == *input,
-            Matcher::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
             Matcher::Affixes(affixes) => affixes.is_match(input),
-            Matcher::Automaton(automaton) => automaton.is_match(input),
+            matcher => matcher.search(input),
         }
     }
 
@@ -207,6 +207,18 @@ impl Pattern {
             },
             Matcher::Automaton(automaton) if automaton.has_table() => Strategy::Automaton,
             Matcher::Automaton(_) => Strategy::Simulation,
+        }
+    }
+}
+
+impl Matcher {
+    #[inline(never)]
+    fn search(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Literal(text) => **text == *input,
+            Self::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
+            Self::Affixes(affixes) => affixes.is_match(input),
+            Self::Automaton(automaton) => automaton.is_match(input),
         }
     }
 }

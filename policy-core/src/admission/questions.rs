@@ -42,8 +42,12 @@ impl Engine {
                     port,
                     authenticated: facts.authenticated,
                 };
-                let sides = pair.sides(scope).ok_or(Reason::UnknownSubject)?;
-                sides.iter().flatten().for_each(&mut *ask);
+                let egress = if scope == Scope::Ingress { None } else { pair.egress() };
+                let ingress = if scope == Scope::Egress { None } else { pair.ingress() };
+                if egress.is_none() && ingress.is_none() {
+                    return Err(Reason::UnknownSubject);
+                }
+                egress.iter().chain(&ingress).for_each(&mut *ask);
             }
         }
         Ok(())
@@ -142,23 +146,13 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The questions to the sides that are asked; `None` if one of them is missing.
-    fn sides(&self, scope: Scope) -> Option<[Option<Flow<'_>>; 2]> {
-        match scope {
-            Scope::Egress => self.egress().map(|side| [Some(side), None]),
-            Scope::Ingress => self.ingress().map(|side| [Some(side), None]),
-            Scope::Both => match (self.egress(), self.ingress()) {
-                (None, None) => None,
-                sides => Some(sides.into()),
-            },
-        }
-    }
-
+    /// The question to the source, if it can have policies.
     fn egress(&self) -> Option<Flow<'_>> {
         let subject = self.source.filter(|source| self.engine.is_endpoint(*source))?;
         Some(self.question(Direction::Egress, subject, self.destination))
     }
 
+    /// The question to the destination, if it can have policies.
     fn ingress(&self) -> Option<Flow<'_>> {
         let Peer::Identity(subject) = self.destination else {
             return None;

@@ -182,14 +182,14 @@ impl Connection {
         let Some(proxied) = self.proxied() else {
             return self.verdict();
         };
-        let first_rule = || proxied.first_rule.clone();
         let passes = proxied.any_name.is_some() && self.is_proven(proxied.authentication);
-        if !passes || !proxied.parser.reads_messages() {
+        if !passes || proxied.parser != parser {
             let handshake = self.handshake(server_name);
             if !handshake.allows() || !proxied.parser.reads_messages() {
                 return handshake;
             }
         }
+        let first_rule = || proxied.first_rule.clone();
         let verdict = if proxied.parser != parser {
             self.at_l7(Decision::Deny, Reason::WrongProtocol, first_rule())
         } else if let Some(Grounds { reason, rule }) = &proxied.everything {
@@ -199,7 +199,11 @@ impl Connection {
         } else {
             self.at_l7(Decision::Deny, nothing_matches, first_rule())
         };
-        self.authenticate(proxied.authentication, verdict)
+        // The handshake passed, so the peer has proven what it has to.
+        Verdict {
+            authentication: proxied.authentication,
+            ..verdict
+        }
     }
 
     /// What was allowed is so only to a peer that has proven who it is, if that is asked for.

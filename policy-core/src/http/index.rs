@@ -22,10 +22,16 @@ pub(crate) struct Finder {
 
 impl Finder {
     /// The first rule that matches.
+    #[inline]
     pub(crate) fn first<'r>(&self, rules: &'r [Rc<HttpPattern>], request: &Request<'_>) -> Option<&'r HttpPattern> {
-        if rules.len() <= SHORT {
-            return rules.iter().map(|rule| &**rule).find(|rule| rule.matches(request));
+        if rules.len() > SHORT {
+            return self.first_of_many(rules, request);
         }
+        rules.iter().map(|rule| &**rule).find(|rule| rule.matches(request))
+    }
+
+    #[inline(never)]
+    fn first_of_many<'r>(&self, rules: &'r [Rc<HttpPattern>], request: &Request<'_>) -> Option<&'r HttpPattern> {
         let mut first = None;
         self.index(rules).candidates(request, &mut |positions| {
             let earlier = positions

@@ -179,10 +179,16 @@ impl Affixes {
     }
 
     /// Whether the text has this form.
+    #[inline(never)]
     pub(super) fn is_match(&self, input: &[u8]) -> bool {
-        let gap = input
-            .strip_prefix(&*self.prefix)
-            .and_then(|rest| rest.strip_suffix(&*self.suffix));
+        let Some(rest) = input.strip_prefix(&*self.prefix) else {
+            return false;
+        };
+        // Most have no suffix, and comparing nothing is not for nothing.
+        let gap = match &*self.suffix {
+            [] => Some(rest),
+            suffix => rest.strip_suffix(suffix),
+        };
         gap.is_some_and(|gap| !(self.non_empty && gap.is_empty()) && is_dots(gap, self.newline))
     }
 }
@@ -218,6 +224,7 @@ fn is_plain(text: &[u8]) -> bool {
     }
 }
 
+#[inline(never)]
 fn is_dots_one_by_one(mut text: &[u8], newline: bool) -> bool {
     while let Some((&lead, rest)) = text.split_first() {
         if lead.is_ascii() {
