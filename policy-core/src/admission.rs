@@ -1,18 +1,21 @@
 //! From addresses to sides: whose policies are asked about a connection, and what they say together.
 
 mod explained;
+mod questions;
+mod sides;
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::{
     claim::{Claim, Workload},
-    engine::{Backends, Connection, Engine, IdentityId, View},
-    flow::{Carried, Direction, Flow, Peer, Protocol},
+    engine::{Connection, Engine, View},
+    flow::{Carried, Protocol},
     http::{HeaderChange, HttpFacts},
     kafka::KafkaRequest,
-    verdict::{Reason, Verdict},
+    verdict::{Layer, Reason, Verdict},
 };
+use sides::Sides;
 
 /// Whose policies are asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +78,7 @@ impl<'a> AddressFacts<'a> {
 /// What all sides that were asked say to a connection: it passes if none of them refuses.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    sides: Vec<Connection>,
+    sides: Sides,
     /// Why nobody was asked, if so.
     unasked: Option<Reason>,
 }
@@ -100,145 +103,11 @@ impl Engine {
     /// The same in one view; [`admit`](Self::admit) asks the policies that have an effect. Where none has, since all
     /// are in audit mode, everything passes in that view, whatever the facts are.
     pub fn admit_as(&self, view: View, facts: &AddressFacts<'_>, scope: Scope) -> Admission {
-        let mut sides = Vec::new();
+        let mut sides = Sides::default();
         match self.each_side(facts, scope, &mut |flow| sides.push(self.connection_as(view, flow))) {
             Ok(()) => Admission { sides, unasked: None },
             Err(_) if view == View::Enforced && self.options().audit => Admission::unasked(Reason::Audited),
             Err(reason) => Admission::unasked(reason),
-        }
-    }
-
-    /// Puts the question to each side that is asked, egress before ingress. After an error nothing counts of what was
-    /// asked before.
-    fn each_side(&self, facts: &AddressFacts<'_>, scope: Scope, ask: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Reason> {
-        let named = matches!(facts.destination, Destination::Name(_));
-        if scope == Scope::Both && (facts.source.is_none() || named || facts.workload.is_some()) {
-            return Err(Reason::UnknownSubject);
-        }
-        let workload = facts.workload.map(|workload| self.workload(workload)).transpose()?;
-        let sources = match workload.filter(|_| scope == Scope::Egress) {
-            Some(workload) => alloc::vec![Some(workload)],
-            None => self.sources(facts)?,
-        };
-        let destinations = match workload.filter(|_| scope == Scope::Ingress) {
-            Some(workload) => alloc::vec![(Peer::Identity(workload), facts.port)],
-            None => self.destinations(facts)?,
-        };
-        for (destination, port) in destinations {
-            for source in &sources {
-                let pair = Pair {
-                    engine: self,
-                    source: *source,
-                    destination,
-                    protocol: facts.protocol,
-                    port,
-                    authenticated: facts.authenticated,
-                };
-                let sides = pair.sides(scope).ok_or(Reason::UnknownSubject)?;
-                sides.iter().flatten().for_each(&mut *ask);
-            }
-        }
-        Ok(())
-    }
-
-    /// Who may have opened the connection; `None` is somebody whom nobody knows. Never empty.
-    fn sources(&self, facts: &AddressFacts<'_>) -> Result<Vec<Option<IdentityId>>, Reason> {
-        let owner = facts.source.map(|address| self.identity_of(address));
-        let Some(claim) = &facts.claim else {
-            return Ok(alloc::vec![owner]);
-        };
-        let claimed = claim.address.map(|address| self.identity_of(address));
-        let owner = match owner.filter(|owner| self.is_workload(*owner)) {
-            Some(owner) if claimed.is_none_or(|claimed| claimed == owner) => Some(owner),
-            Some(_) => return Err(Reason::ContradictingIdentity),
-            None => claimed.or(owner),
-        };
-        if !claim.says_who() {
-            return Ok(alloc::vec![owner]);
-        }
-        match owner.filter(|owner| self.is_workload(*owner)) {
-            Some(owner) if self.fits(owner, claim) => Ok(alloc::vec![Some(owner)]),
-            Some(_) => Err(Reason::ContradictingIdentity),
-            None => Ok(self
-                .who_fits(claim)
-                .map_or_else(|| alloc::vec![None], |fitting| fitting.into_iter().map(Some).collect())),
-        }
-    }
-
-    fn workload(&self, workload: Workload<'_>) -> Result<IdentityId, Reason> {
-        let found = match workload {
-            Workload::Endpoint(name) => self.endpoint(name),
-            Workload::Address(address) => Some(self.identity_of(address)),
-        };
-        found
-            .filter(|found| self.is_endpoint(*found))
-            .ok_or(Reason::UnknownSubject)
-    }
-
-    /// Never empty: a service without endpoints is a refusal.
-    fn destinations<'a>(&self, facts: &AddressFacts<'a>) -> Result<Vec<(Peer<'a>, u16)>, Reason> {
-        let address = match facts.destination {
-            Destination::Name(name) => return Ok(alloc::vec![(Peer::Name(name), facts.port)]),
-            Destination::Unknown => return Ok(alloc::vec![(Peer::Unknown, facts.port)]),
-            Destination::Address(address) => address,
-        };
-        match self.backends(address, facts.protocol, facts.port) {
-            Backends::NotAService => Ok(alloc::vec![(Peer::Identity(self.identity_of(address)), facts.port)]),
-            Backends::UnknownPort | Backends::Known([]) => Err(Reason::NoBackend),
-            Backends::Known(backends) => Ok(backends
-                .iter()
-                .map(|(identity, port)| (Peer::Identity(*identity), *port))
-                .collect()),
-        }
-    }
-}
-
-/// A source and one possible destination.
-struct Pair<'a> {
-    engine: &'a Engine,
-    source: Option<IdentityId>,
-    destination: Peer<'a>,
-    protocol: Protocol,
-    port: u16,
-    authenticated: bool,
-}
-
-impl Pair<'_> {
-    /// The questions to the sides that are asked; `None` if one of them is missing.
-    fn sides(&self, scope: Scope) -> Option<[Option<Flow<'_>>; 2]> {
-        match scope {
-            Scope::Egress => self.egress().map(|side| [Some(side), None]),
-            Scope::Ingress => self.ingress().map(|side| [Some(side), None]),
-            Scope::Both => match (self.egress(), self.ingress()) {
-                (None, None) => None,
-                sides => Some(sides.into()),
-            },
-        }
-    }
-
-    fn egress(&self) -> Option<Flow<'_>> {
-        let subject = self.source.filter(|source| self.engine.is_endpoint(*source))?;
-        Some(self.question(Direction::Egress, subject, self.destination))
-    }
-
-    fn ingress(&self) -> Option<Flow<'_>> {
-        let Peer::Identity(subject) = self.destination else {
-            return None;
-        };
-        let peer = self.source.map_or(Peer::Unknown, Peer::Identity);
-        self.engine
-            .is_endpoint(subject)
-            .then(|| self.question(Direction::Ingress, subject, peer))
-    }
-
-    fn question<'f>(&self, direction: Direction, subject: IdentityId, peer: Peer<'f>) -> Flow<'f> {
-        Flow {
-            direction,
-            subject,
-            peer,
-            protocol: self.protocol,
-            port: self.port,
-            authenticated: self.authenticated,
         }
     }
 }
@@ -251,7 +120,7 @@ impl Admission {
 
     fn unasked(reason: Reason) -> Self {
         Self {
-            sides: Vec::new(),
+            sides: Sides::None,
             unasked: Some(reason),
         }
     }
@@ -288,57 +157,73 @@ impl Admission {
 
     /// What to change in the headers of an allowed request, by the rules of all sides.
     pub fn header_changes(&self, facts: &dyn HttpFacts) -> Vec<HeaderChange> {
-        self.sides.iter().flat_map(|side| side.header_changes(facts)).collect()
+        let changes = |side: &Connection| side.header_changes(facts);
+        self.sides().iter().flat_map(changes).collect()
     }
 
     /// Whether some rule may change the headers of requests.
     pub fn changes_headers(&self) -> bool {
-        self.sides.iter().any(Connection::changes_headers)
+        self.sides().iter().any(Connection::changes_headers)
     }
 
     /// Whether the verdict depends on the TLS server name.
     pub fn inspects_tls(&self) -> bool {
-        self.sides.iter().any(Connection::inspects_tls)
+        self.sides().iter().any(Connection::inspects_tls)
     }
 
     /// Whether the verdicts on requests depend on them.
     pub fn inspects_http(&self) -> bool {
-        self.sides.iter().any(Connection::inspects_http)
+        self.sides().iter().any(Connection::inspects_http)
     }
 
     /// The answers of the sides, egress before ingress.
     pub fn sides(&self) -> &[Connection] {
-        &self.sides
+        self.sides.as_slice()
+    }
+
+    fn combine(&self, ask: impl Fn(&Connection) -> Verdict) -> Verdict {
+        match &self.sides {
+            Sides::One(side) => ask(side),
+            sides => self.together(&mut sides.as_slice().iter().map(ask)),
+        }
     }
 
     /// The first refusal decides. Without one, the verdict that looked deepest speaks for all.
-    fn combine(&self, ask: impl Fn(&Connection) -> Verdict) -> Verdict {
-        let mut deepest: Option<Verdict> = None;
-        let mut proxied = false;
-        let mut authentication = None;
-        for verdict in self.sides.iter().map(ask) {
-            if !verdict.allows() {
-                return verdict;
-            }
-            proxied |= verdict.proxied;
-            authentication = authentication.max(verdict.authentication);
-            if deepest.as_ref().is_none_or(|other| depth(&verdict) > depth(other)) {
-                deepest = Some(verdict);
-            }
-        }
-        let unasked = || match self.unasked {
-            Some(Reason::Audited) => Verdict::audited(),
-            reason => Verdict::refusal(reason.unwrap_or(Reason::UnknownSubject)),
+    fn together(&self, verdicts: &mut dyn Iterator<Item = Verdict>) -> Verdict {
+        let Some(mut said) = verdicts.next() else {
+            return match self.unasked {
+                Some(Reason::Audited) => Verdict::audited(),
+                reason => Verdict::refusal(reason.unwrap_or(Reason::UnknownSubject)),
+            };
         };
-        deepest.map_or_else(unasked, |verdict| Verdict {
-            proxied,
-            authentication,
-            ..verdict
-        })
+        while said.allows()
+            && let Some(verdict) = verdicts.next()
+        {
+            said = both(said, verdict);
+        }
+        said
+    }
+}
+
+/// What two sides say together of which the first allows.
+fn both(allowed: Verdict, other: Verdict) -> Verdict {
+    if !other.allows() {
+        return other;
+    }
+    let proxied = allowed.proxied || other.proxied;
+    let authentication = allowed.authentication.max(other.authentication);
+    let deepest = match depth(&other) > depth(&allowed) {
+        true => other,
+        false => allowed,
+    };
+    Verdict {
+        proxied,
+        authentication,
+        ..deepest
     }
 }
 
 /// A verdict at L7 is deeper than one at L4, one by a rule deeper than one without.
 fn depth(verdict: &Verdict) -> (bool, bool) {
-    (verdict.layer == crate::verdict::Layer::L7, verdict.rule.is_some())
+    (verdict.layer == Layer::L7, verdict.rule.is_some())
 }

@@ -1,9 +1,11 @@
 //! HTTP rules: compiled patterns, and the facts of a request they look at.
 
 use alloc::{borrow::ToOwned, boxed::Box, format, rc::Rc, string::String, vec::Vec};
+use core::cell::OnceCell;
 use hashbrown::HashMap;
 
 mod headers;
+mod index;
 
 use crate::{
     bundle::{BundleError, ExpectedHeader, HeaderMatch, HeaderRule, HttpRule},
@@ -14,6 +16,10 @@ use crate::{
 pub(crate) use headers::HeaderCondition;
 pub use headers::{Change, HeaderChange};
 use headers::{HeaderAction, HeaderState, header_state};
+pub(crate) use index::Finder;
+
+/// How many conditions come before those on headers: on method, path and host.
+const FIELDS: usize = 3;
 
 /// The facts of one HTTP request, borrowed from the host as bytes.
 ///
@@ -62,6 +68,29 @@ impl HttpFacts for HttpRequest {
             .iter()
             .filter(|(other, _)| same(other))
             .for_each(|(_, value)| each(value));
+    }
+}
+
+/// A request as rules look at it: whoever has the facts is asked once for what nearly every rule wants to know.
+pub(crate) struct Request<'a> {
+    facts: &'a dyn HttpFacts,
+    method: Option<&'a [u8]>,
+    path: Option<&'a [u8]>,
+    authority: OnceCell<Option<&'a [u8]>>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(facts: &'a dyn HttpFacts) -> Self {
+        Self {
+            facts,
+            method: facts.method(),
+            path: facts.path(),
+            authority: OnceCell::new(),
+        }
+    }
+
+    fn authority(&self) -> Option<&'a [u8]> {
+        *self.authority.get_or_init(|| self.facts.authority())
     }
 }
 
@@ -143,27 +172,33 @@ impl HttpPattern {
 
     /// `None` if every condition holds, else the first that does not and how many held before it.
     pub(crate) fn first_miss(&self, facts: &dyn HttpFacts) -> Option<(HttpMiss<'_>, usize)> {
-        let fields_held = 3_usize;
-        let fields = [
-            (self.method.as_deref(), facts.method(), HttpMiss::Method as fn(_) -> _),
-            (self.path.as_deref(), facts.path(), HttpMiss::Path as fn(_) -> _),
-            (self.host.as_deref(), facts.authority(), HttpMiss::Host as fn(_) -> _),
-        ];
-        for (held, (pattern, value, miss)) in fields.into_iter().enumerate() {
-            if let Some(pattern) = pattern.filter(|pattern| !value.is_some_and(|value| pattern.is_match(value))) {
-                return Some((miss(pattern), held));
-            }
+        self.first_difference(&Request::new(facts))
+    }
+
+    /// Whether every condition holds.
+    #[inline]
+    fn matches(&self, request: &Request<'_>) -> bool {
+        self.first_difference(request).is_none()
+    }
+
+    // Whoever only asks whether there is one must not pay for saying which.
+    #[inline(always)]
+    fn first_difference(&self, request: &Request<'_>) -> Option<(HttpMiss<'_>, usize)> {
+        if let Some(method) = differs(self.method.as_deref(), || request.method) {
+            return Some((HttpMiss::Method(method), 0));
         }
-        if let Some(name) = &self.unobtainable {
-            return Some((HttpMiss::HeaderUnobtainable(name), fields_held));
+        if let Some(path) = differs(self.path.as_deref(), || request.path) {
+            return Some((HttpMiss::Path(path), 1));
         }
-        self.headers.iter().zip(fields_held..).find_map(|(condition, held)| {
-            match header_state(&condition.header, facts) {
-                HeaderState::Matches => None,
-                HeaderState::Missing => Some((HttpMiss::HeaderMissing(condition), held)),
-                HeaderState::Differs => Some((HttpMiss::HeaderDiffers(condition), held)),
-            }
-        })
+        if let Some(host) = differs(self.host.as_deref(), || request.authority()) {
+            return Some((HttpMiss::Host(host), 2));
+        }
+        // Most rules end here.
+        match (&self.unobtainable, &*self.headers) {
+            (None, []) => None,
+            (Some(name), _) => Some((HttpMiss::HeaderUnobtainable(name), FIELDS)),
+            (None, headers) => first_header_difference(headers, request.facts),
+        }
     }
 
     /// Whether a request that the rule matches may be changed.
@@ -172,9 +207,26 @@ impl HttpPattern {
     }
 
     /// What to change in a request that the rule matches.
-    pub(crate) fn changes(&self, facts: &dyn HttpFacts, changes: &mut Vec<HeaderChange>) {
-        changes.extend(self.actions.iter().filter_map(|action| action.change(facts)));
+    fn changes(&self, request: &Request<'_>, changes: &mut Vec<HeaderChange>) {
+        changes.extend(self.actions.iter().filter_map(|action| action.change(request.facts)));
     }
+}
+
+fn first_header_difference<'h>(headers: &'h [HeaderCondition], facts: &dyn HttpFacts) -> Option<(HttpMiss<'h>, usize)> {
+    headers
+        .iter()
+        .zip(FIELDS..)
+        .find_map(|(condition, held)| match header_state(&condition.header, facts) {
+            HeaderState::Matches => None,
+            HeaderState::Missing => Some((HttpMiss::HeaderMissing(condition), held)),
+            HeaderState::Differs => Some((HttpMiss::HeaderDiffers(condition), held)),
+        })
+}
+
+/// The pattern, if there is one and the value is not as it says.
+#[inline]
+fn differs<'p, 'v>(pattern: Option<&'p Pattern>, value: impl FnOnce() -> Option<&'v [u8]>) -> Option<&'p Pattern> {
+    pattern.filter(|pattern| !value().is_some_and(|value| pattern.is_match(value)))
 }
 
 /// Compiles each distinct pattern of a bundle once, all of them within one budget.

@@ -143,18 +143,16 @@ impl KafkaPattern {
 /// The rule that allows the request, if any. A request about several topics is allowed if some rule allows each of
 /// them; the rule for its first topic then speaks for all.
 pub(crate) fn allowed_by<'p>(
-    patterns: impl Iterator<Item = &'p KafkaPattern>,
+    patterns: impl Iterator<Item = &'p KafkaPattern> + Clone,
     request: &KafkaRequest<'_>,
 ) -> Option<&'p RuleRef> {
-    let matching: Vec<&KafkaPattern> = patterns
-        .filter(|pattern| pattern.first_miss_but_topic(request).is_none())
-        .collect();
-    if let Some(any_topic) = matching.iter().find(|pattern| pattern.topic_for(request).is_none()) {
+    let matching = patterns.filter(|pattern| pattern.first_miss_but_topic(request).is_none());
+    if let Some(any_topic) = matching.clone().find(|pattern| pattern.topic_for(request).is_none()) {
         return Some(&any_topic.rule);
     }
     let covering = |topic: &[u8]| {
-        let covers = |pattern: &&&KafkaPattern| pattern.topic_for(request).is_some_and(|own| own.as_bytes() == topic);
-        matching.iter().find(covers).map(|pattern| &pattern.rule)
+        let covers = |pattern: &&KafkaPattern| pattern.topic_for(request).is_some_and(|own| own.as_bytes() == topic);
+        matching.clone().find(covers).map(|pattern| &pattern.rule)
     };
     let mut rules = request.topics.iter().map(|topic| covering(topic));
     let first = rules.next()??;

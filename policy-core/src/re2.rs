@@ -27,8 +27,9 @@
 //! # How it works
 //!
 //! A pattern takes the cheapest sound [`Strategy`]: comparison with one text or several, with text around anything,
-//! or else an automaton over bytes. The automaton is a table, built for the first text; where that would be too large, its
-//! program is followed instead, in time proportional to the product of both sizes. No input makes it backtrack.
+//! or else an automaton over bytes. The automaton is a table, built for the first text that begins as every match does;
+//! where that would be too large, its program is followed instead, in time proportional to the product of both sizes. No
+//! input makes it backtrack.
 
 mod automaton;
 mod class;
@@ -148,7 +149,8 @@ impl Pattern {
             let program = Program::compile(&node).map_err(|_| too_large())?;
             let instructions = program.insts().len();
             budget.instructions = budget.instructions.checked_sub(instructions).ok_or_else(too_large)?;
-            Matcher::Automaton(Box::new(Automaton::new(program, Arc::clone(&budget.work))))
+            let lead = literal::lead(&node).into();
+            Matcher::Automaton(Box::new(Automaton::new(program, lead, Arc::clone(&budget.work))))
         };
         Ok(Self {
             source: source.into(),
@@ -160,12 +162,30 @@ impl Pattern {
     ///
     /// The input need not be UTF-8, but bytes that are not UTF-8 match nothing. A [`Simulation`](Strategy::Simulation)
     /// gives up after a million steps (a kilobyte of text for a pattern of a thousand states), and then does not match.
+    #[inline]
     pub fn is_match(&self, input: &[u8]) -> bool {
+        // Small enough to be put where it is called: most patterns are one text, or a prefix.
         match &self.matcher {
             Matcher::Literal(text) => **text == *input,
-            Matcher::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
             Matcher::Affixes(affixes) => affixes.is_match(input),
-            Matcher::Automaton(automaton) => automaton.is_match(input),
+            matcher => matcher.search(input),
+        }
+    }
+
+    /// Text that every match begins with; often more than none, and for one text all of it.
+    pub(crate) fn lead(&self) -> &[u8] {
+        match &self.matcher {
+            Matcher::Literal(text) => text,
+            Matcher::AnyOf(texts) => {
+                // What the first and the last one in order share, all between them have.
+                let (first, last) = (texts.first(), texts.last());
+                let shared = first
+                    .zip(last)
+                    .and_then(|(first, last)| first.get(..literal::common(first, last)));
+                shared.unwrap_or_default()
+            }
+            Matcher::Affixes(affixes) => &affixes.prefix,
+            Matcher::Automaton(automaton) => automaton.lead(),
         }
     }
 
@@ -187,6 +207,18 @@ impl Pattern {
             },
             Matcher::Automaton(automaton) if automaton.has_table() => Strategy::Automaton,
             Matcher::Automaton(_) => Strategy::Simulation,
+        }
+    }
+}
+
+impl Matcher {
+    #[inline(never)]
+    fn search(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Literal(text) => **text == *input,
+            Self::AnyOf(texts) => texts.binary_search_by(|text| text.as_slice().cmp(input)).is_ok(),
+            Self::Affixes(affixes) => affixes.is_match(input),
+            Self::Automaton(automaton) => automaton.is_match(input),
         }
     }
 }

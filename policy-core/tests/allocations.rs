@@ -1,11 +1,15 @@
-//! What a request costs in memory: with explanations off, nothing is set aside for them.
+//! What questions cost in memory: those that were asked before, nothing. With explanations off, nothing is set aside for
+//! them.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
 };
 
-use policy_core::{Bundle, Carried, Connection, Direction, Engine, Flow, HttpRequest, Peer, Protocol, Reason};
+use policy_core::{
+    AddressFacts, Admission, Bundle, Carried, Connection, Direction, Engine, Flow, HttpRequest, Peer, Protocol, Reason,
+    Scope, Verdict,
+};
 
 /// The allocator of the system, which counts what one thread asks for.
 struct Counting;
@@ -70,16 +74,19 @@ fn flow<'a>(engine: &Engine, peer: &str, port: u16) -> Flow<'a> {
     }
 }
 
-#[test]
-fn a_verdict_on_a_known_connection_allocates_nothing() {
-    let bundle = Bundle::from_json(BUNDLE.as_bytes()).expect("a bundle");
-    let engine = Engine::new(bundle).expect("a good bundle");
-    let request = |method: &str, path: &str| HttpRequest {
+fn request(method: &str, path: &str) -> HttpRequest {
+    HttpRequest {
         method: Some(method.into()),
         path: Some(path.into()),
         authority: Some(b"web".to_vec()),
         headers: vec![(b"x-a".to_vec(), b"2".to_vec())],
-    };
+    }
+}
+
+#[test]
+fn a_verdict_on_a_known_connection_allocates_nothing() {
+    let bundle = Bundle::from_json(BUNDLE.as_bytes()).expect("a bundle");
+    let engine = Engine::new(bundle).expect("a good bundle");
     let (allowed, denied) = (request("GET", "/a"), request("HEAD", "/b"));
     type Shown<'a> = (Option<Option<&'a [u8]>>, Option<&'a HttpRequest>);
     let rows: [(&str, u16, Shown<'_>, Reason); 7] = [
@@ -106,5 +113,42 @@ fn a_verdict_on_a_known_connection_allocates_nothing() {
         let (count, explanation) = allocations(|| engine.explain(&flow, server_name, carried));
         assert_eq!(explanation.verdict, verdict);
         assert!(count > 0, "an explanation does allocate, so the count counts");
+    }
+}
+
+#[test]
+fn a_connection_that_was_asked_about_before_allocates_nothing() {
+    let bundle = Bundle::from_json(BUNDLE.as_bytes()).expect("a bundle");
+    let engine = Engine::new(bundle).expect("a good bundle");
+    let (db, web, outside) = ("10.0.0.2", "10.0.0.1", "198.51.100.7");
+    let request = request("GET", "/a");
+    for (scope, source, sides, connects, requests, why) in [
+        (Scope::Ingress, db, 1, true, true, "the destination's side"),
+        (Scope::Egress, db, 1, true, true, "the source's side"),
+        (Scope::Both, db, 2, true, true, "both sides"),
+        (
+            Scope::Both,
+            outside,
+            1,
+            false,
+            false,
+            "one of them is not in the cluster",
+        ),
+        (Scope::Ingress, outside, 1, false, false, "a denial"),
+        (Scope::Egress, outside, 0, false, false, "nobody to ask"),
+    ] {
+        let [source, destination] = [source, web].map(|address| address.parse().ok());
+        let facts = AddressFacts::new(source, destination, Protocol::Tcp, 80);
+        let ask = || {
+            let admission = engine.admit(&facts, scope);
+            let verdicts = [admission.verdict(), admission.request(None, &request)];
+            (admission, verdicts)
+        };
+        let said = |(admission, [connection, request]): &(Admission, [Verdict; 2])| {
+            (admission.sides().len(), connection.allows(), request.allows())
+        };
+        assert_eq!(said(&ask()), (sides, connects, requests), "{why}");
+        let (count, again) = allocations(ask);
+        assert_eq!((count, said(&again)), (0, (sides, connects, requests)), "{why}");
     }
 }

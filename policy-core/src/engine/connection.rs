@@ -5,12 +5,12 @@ use alloc::{rc::Rc, vec::Vec};
 use super::{
     compile::L7,
     merge::{Conflict, Entry, Parser},
-    resolve::{Proxied, Resolved},
+    resolve::{Grounds, Proxied, Resolved},
 };
 use crate::{
     bundle::Authentication,
     flow::{Carried, Direction},
-    http::{HeaderChange, HttpFacts, HttpPattern},
+    http::{HeaderChange, HttpFacts, HttpPattern, Request},
     kafka::{self, KafkaRequest},
     verdict::{Decision, Layer, Reason, RuleRef, Verdict},
 };
@@ -47,8 +47,7 @@ impl Connection {
                 authentication,
             } => self.authenticate(*authentication, self.at_l4(Decision::Allow, *reason, rule.clone())),
             Resolved::Proxied(proxied) => {
-                let (reason, rule) = unrestricted(proxied, |entry| entry.settings.server_names.is_empty())
-                    .unwrap_or_else(|| (Reason::AllowedByRule, first_rule(proxied)));
+                let Grounds { reason, rule } = proxied.at_first.clone();
                 let verdict = Verdict {
                     proxied: true,
                     ..self.at_l4(Decision::Allow, reason, rule)
@@ -68,13 +67,13 @@ impl Connection {
             return self.verdict();
         }
         // What allows any name speaks first, so that the answer is the same for hosts that do not read the name then.
-        let any_name = proxied.entries().find(|entry| entry.settings.server_names.is_empty());
-        let this_name = || proxied.entries().find(|entry| entry.allows_server_name(server_name));
-        let allowing = any_name.or_else(|| proxied.implied.is_none().then(this_name)?);
-        let verdict = match (allowing, proxied.implied) {
-            (Some(entry), _) => self.at_l7(Decision::Allow, Reason::AllowedByRule, Some(entry.rule.clone())),
-            (None, Some(reason)) => self.at_l7(Decision::Allow, reason, None),
-            (None, None) => self.at_l7(Decision::Deny, Reason::ServerNameNotAllowed, first_rule(proxied)),
+        let this_name = || {
+            let mut allowing = proxied.entries().filter(|entry| entry.allows_server_name(server_name));
+            allowing.next().map(|entry| Grounds::rule(&entry.rule))
+        };
+        let verdict = match proxied.any_name.clone().or_else(this_name) {
+            Some(Grounds { reason, rule }) => self.at_l7(Decision::Allow, reason, rule),
+            None => self.at_l7(Decision::Deny, Reason::ServerNameNotAllowed, proxied.first_rule.clone()),
         };
         self.authenticate(proxied.authentication, verdict)
     }
@@ -82,37 +81,33 @@ impl Connection {
     /// Step 7: the verdict on an HTTP request. Without a server name the request came in the clear, or over TLS
     /// without a name.
     pub fn request(&self, server_name: Option<&[u8]>, facts: &dyn HttpFacts) -> Verdict {
-        self.inspect(Parser::Http, server_name, Reason::NoHttpRuleMatches, |entry| {
-            http_patterns(entry)
-                .find(|pattern| pattern.first_miss(facts).is_none())
-                .map(|pattern| pattern.rule.clone())
+        self.inspect(Parser::Http, server_name, Reason::NoHttpRuleMatches, |proxied| {
+            let request = Request::new(facts);
+            proxied
+                .entries()
+                .find_map(|entry| Some(&entry.finder.first(http_rules(entry), &request)?.rule))
         })
     }
 
     /// The verdict on a Kafka request. Its topics may be allowed by several rules.
     pub fn message(&self, server_name: Option<&[u8]>, request: &KafkaRequest<'_>) -> Verdict {
-        let entries = match &*self.resolved {
-            Resolved::Proxied(proxied) => proxied.entries().collect(),
-            Resolved::Conflict(_) | Resolved::Denied { .. } | Resolved::Allowed { .. } => Vec::new(),
-        };
-        let patterns = entries.iter().flat_map(|entry| match &entry.settings.l7 {
-            Some(L7::Kafka(patterns)) => patterns.as_slice(),
-            Some(L7::Http(_) | L7::Dns(_)) | None => &[],
-        });
-        let allowing = kafka::allowed_by(patterns.map(|pattern| &**pattern), request).cloned();
-        self.inspect(Parser::Kafka, server_name, Reason::NoKafkaRuleMatches, |_| {
-            allowing.clone()
+        self.inspect(Parser::Kafka, server_name, Reason::NoKafkaRuleMatches, |proxied| {
+            let patterns = proxied.entries().flat_map(|entry| match &entry.settings.l7 {
+                Some(L7::Kafka(patterns)) => patterns.as_slice(),
+                Some(L7::Http(_) | L7::Dns(_)) | None => &[],
+            });
+            kafka::allowed_by(patterns.map(|pattern| &**pattern), request)
         })
     }
 
     /// The verdict on a DNS query for a name.
     pub fn query(&self, name: &[u8]) -> Verdict {
-        self.inspect(Parser::Dns, None, Reason::NoDnsRuleMatches, |entry| {
-            let Some(L7::Dns(patterns)) = &entry.settings.l7 else {
-                return None;
-            };
-            let mut matching = patterns.iter().filter(|pattern| pattern.name.matches(name));
-            matching.next().map(|pattern| pattern.rule.clone())
+        self.inspect(Parser::Dns, None, Reason::NoDnsRuleMatches, |proxied| {
+            let mut patterns = proxied.entries().flat_map(|entry| match &entry.settings.l7 {
+                Some(L7::Dns(patterns)) => patterns.as_slice(),
+                Some(L7::Http(_) | L7::Kafka(_)) | None => &[],
+            });
+            Some(&patterns.find(|pattern| pattern.name.matches(name))?.rule)
         })
     }
 
@@ -130,39 +125,33 @@ impl Connection {
     /// What to change in the headers of an allowed request: what every rule says that matches it.
     pub fn header_changes(&self, facts: &dyn HttpFacts) -> Vec<HeaderChange> {
         let mut changes = Vec::new();
-        if let Resolved::Proxied(proxied) = &*self.resolved {
-            let patterns = proxied.entries().flat_map(http_patterns);
-            for pattern in patterns.filter(|pattern| pattern.has_actions() && pattern.first_miss(facts).is_none()) {
-                pattern.changes(facts, &mut changes);
-            }
+        let mut entries = self.entries_with_changes().peekable();
+        if entries.peek().is_some() {
+            let request = Request::new(facts);
+            entries.for_each(|entry| entry.finder.changes(http_rules(entry), &request, &mut changes));
         }
         changes
     }
 
     /// Whether some rule may change the headers of requests.
     pub fn changes_headers(&self) -> bool {
-        match &*self.resolved {
-            Resolved::Proxied(proxied) => proxied.entries().flat_map(http_patterns).any(HttpPattern::has_actions),
-            Resolved::Conflict(_) | Resolved::Denied { .. } | Resolved::Allowed { .. } => false,
-        }
+        self.entries_with_changes().next().is_some()
+    }
+
+    fn entries_with_changes(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.proxied().into_iter().flat_map(Proxied::entries);
+        entries.filter(|entry| entry.changes_headers)
     }
 
     /// Whether the verdicts on HTTP requests depend on them.
     pub fn inspects_http(&self) -> bool {
-        match &*self.resolved {
-            Resolved::Proxied(proxied) => proxied.parser == Parser::Http && unrestricted(proxied, |_| true).is_none(),
-            Resolved::Conflict(_) | Resolved::Denied { .. } | Resolved::Allowed { .. } => false,
-        }
+        self.proxied()
+            .is_some_and(|proxied| proxied.parser == Parser::Http && proxied.everything.is_none())
     }
 
     /// Whether the verdict depends on the TLS server name that the client asks for.
     pub fn inspects_tls(&self) -> bool {
-        match &*self.resolved {
-            Resolved::Proxied(proxied) => {
-                proxied.implied.is_none() && !proxied.entries().any(|entry| entry.settings.server_names.is_empty())
-            }
-            Resolved::Conflict(_) | Resolved::Denied { .. } | Resolved::Allowed { .. } => false,
-        }
+        self.proxied().is_some_and(|proxied| proxied.any_name.is_none())
     }
 
     /// The side that answers.
@@ -174,55 +163,70 @@ impl Connection {
         &self.resolved
     }
 
+    fn proxied(&self) -> Option<&Proxied> {
+        match &*self.resolved {
+            Resolved::Proxied(proxied) => Some(proxied),
+            Resolved::Conflict(_) | Resolved::Denied { .. } | Resolved::Allowed { .. } => None,
+        }
+    }
+
     /// The verdict on a message that `parser` reads: one entry that has no rules on messages, or one rule that
     /// matches, is enough.
-    fn inspect(
-        &self,
+    fn inspect<'a>(
+        &'a self,
         parser: Parser,
         server_name: Option<&[u8]>,
         nothing_matches: Reason,
-        matching: impl Fn(&Entry) -> Option<RuleRef>,
+        matching: impl FnOnce(&'a Proxied) -> Option<&'a RuleRef>,
     ) -> Verdict {
-        let Resolved::Proxied(proxied) = &*self.resolved else {
+        let Some(proxied) = self.proxied() else {
             return self.verdict();
         };
-        let handshake = self.handshake(server_name);
-        if !handshake.allows() {
-            return handshake;
+        let passes = proxied.any_name.is_some() && self.is_proven(proxied.authentication);
+        if !passes || proxied.parser != parser {
+            let handshake = self.handshake(server_name);
+            if !handshake.allows() || !proxied.parser.reads_messages() {
+                return handshake;
+            }
         }
-        let verdict = match proxied.parser {
-            // Whatever is carried, nobody reads it.
-            Parser::None | Parser::Tls | Parser::Listener => handshake,
-            other if other != parser => self.at_l7(Decision::Deny, Reason::WrongProtocol, first_rule(proxied)),
-            _ => match unrestricted(proxied, |_| true) {
-                Some((reason, rule)) => self.at_l7(Decision::Allow, reason, rule),
-                None => match proxied.entries().find_map(matching) {
-                    Some(rule) => self.at_l7(Decision::Allow, Reason::AllowedByRule, Some(rule)),
-                    None => self.at_l7(Decision::Deny, nothing_matches, first_rule(proxied)),
-                },
-            },
+        let first_rule = || proxied.first_rule.clone();
+        let verdict = if proxied.parser != parser {
+            self.at_l7(Decision::Deny, Reason::WrongProtocol, first_rule())
+        } else if let Some(Grounds { reason, rule }) = &proxied.everything {
+            self.at_l7(Decision::Allow, *reason, rule.clone())
+        } else if let Some(rule) = matching(proxied) {
+            self.at_l7(Decision::Allow, Reason::AllowedByRule, Some(rule.clone()))
+        } else {
+            self.at_l7(Decision::Deny, nothing_matches, first_rule())
         };
-        self.authenticate(proxied.authentication, verdict)
+        // The handshake passed, so the peer has proven what it has to.
+        Verdict {
+            authentication: proxied.authentication,
+            ..verdict
+        }
     }
 
     /// What was allowed is so only to a peer that has proven who it is, if that is asked for.
     fn authenticate(&self, mode: Option<Authentication>, verdict: Verdict) -> Verdict {
-        let satisfied = match mode {
-            None | Some(Authentication::Disabled) => true,
-            Some(Authentication::Required) => self.authenticated,
-            Some(Authentication::TestAlwaysFail) => false,
-        };
         let verdict = Verdict {
             authentication: mode,
             ..verdict
         };
-        match satisfied || !verdict.allows() {
+        match self.is_proven(mode) || !verdict.allows() {
             true => verdict,
             false => Verdict {
                 decision: Decision::Deny,
                 reason: Reason::NotAuthenticated,
                 ..verdict
             },
+        }
+    }
+
+    fn is_proven(&self, mode: Option<Authentication>) -> bool {
+        match mode {
+            None | Some(Authentication::Disabled) => true,
+            Some(Authentication::Required) => self.authenticated,
+            Some(Authentication::TestAlwaysFail) => false,
         }
     }
 
@@ -248,28 +252,14 @@ impl Connection {
     }
 }
 
-/// What allows everything on the connection, if anything does.
-fn unrestricted(proxied: &Proxied, counts: impl Fn(&Entry) -> bool) -> Option<(Reason, Option<RuleRef>)> {
-    let mut plain = proxied
-        .entries()
-        .filter(|entry| counts(entry))
-        .filter_map(|entry| entry.allows_everything(proxied.parser));
-    let by_rule = plain.next().map(|rule| (Reason::AllowedByRule, Some(rule.clone())));
-    by_rule.or(proxied.implied.map(|reason| (reason, None)))
-}
-
-/// The first entry that wants to look into the connection.
-fn first_rule(proxied: &Proxied) -> Option<RuleRef> {
-    let mut looking = proxied
-        .entries()
-        .filter(|entry| entry.settings.parser() != Parser::None);
-    looking.next().map(|entry| entry.rule.clone())
+/// The rules of an entry on HTTP requests.
+fn http_rules(entry: &Entry) -> &[Rc<HttpPattern>] {
+    match &entry.settings.l7 {
+        Some(L7::Http(rules)) => rules,
+        Some(L7::Dns(_) | L7::Kafka(_)) | None => &[],
+    }
 }
 
 pub(crate) fn http_patterns(entry: &Entry) -> impl Iterator<Item = &HttpPattern> {
-    let patterns = match &entry.settings.l7 {
-        Some(L7::Http(patterns)) => patterns.as_slice(),
-        Some(L7::Dns(_) | L7::Kafka(_)) | None => &[],
-    };
-    patterns.iter().map(|pattern| &**pattern)
+    http_rules(entry).iter().map(|rule| &**rule)
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     bundle::{Authentication, Listener, PortPattern},
+    http::Finder,
     verdict::RuleRef,
 };
 
@@ -25,6 +26,10 @@ pub(crate) struct Entry {
     pub(crate) settings: Settings,
     /// If there are rules on requests: a rule for the same peers and ports that has none, so that all pass.
     pub(crate) unrestricted: Option<RuleRef>,
+    /// Finds those of its rules on HTTP requests that match one.
+    pub(crate) finder: Finder,
+    /// Whether one of them may change the headers of requests.
+    pub(crate) changes_headers: bool,
 }
 
 /// What must be identical for two rules to be merged.
@@ -52,6 +57,16 @@ pub(crate) enum Parser {
     Kafka,
     Dns,
     Listener,
+}
+
+impl Parser {
+    /// Whether it reads requests or queries. Where nobody does, whatever is carried passes.
+    pub(crate) fn reads_messages(self) -> bool {
+        match self {
+            Self::Http | Self::Kafka | Self::Dns => true,
+            Self::None | Self::Tls | Self::Listener => false,
+        }
+    }
 }
 
 impl Settings {
@@ -217,6 +232,10 @@ fn merged(key: Key, first: &Slot<'_>, slots: &[Slot<'_>]) -> Result<Entry, Confl
         return Err(conflict(with_rules, with_names));
     }
     let unrestricted = slots.iter().find(|slot| slot.settings.l7.is_none());
+    let http = match &settings.l7 {
+        Some(L7::Http(rules)) => rules.as_slice(),
+        Some(L7::Dns(_) | L7::Kafka(_)) | None => &[],
+    };
     Ok(Entry {
         rule: first.rule.clone(),
         key,
@@ -224,6 +243,8 @@ fn merged(key: Key, first: &Slot<'_>, slots: &[Slot<'_>]) -> Result<Entry, Confl
         unrestricted: unrestricted
             .filter(|_| settings.l7.is_some())
             .map(|slot| slot.rule.clone()),
+        changes_headers: http.iter().any(|rule| rule.has_actions()),
+        finder: Finder::default(),
         settings,
     })
 }

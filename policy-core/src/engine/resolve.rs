@@ -2,6 +2,8 @@
 //!
 //! There is one walk, for deciding and for explaining.
 
+mod proxied;
+
 use alloc::{rc::Rc, vec::Vec};
 
 use super::{
@@ -12,10 +14,12 @@ use super::{
     table::{Default, DirectionTable},
 };
 use crate::{
-    bundle::{Authentication, Listener, PortNumbers, PortPattern, ReservedEntity},
+    bundle::{Authentication, PortNumbers, PortPattern, ReservedEntity},
     flow::{Direction, Flow, IcmpFamily, Peer, Protocol},
     verdict::{Reason, RuleRef},
 };
+
+pub(crate) use proxied::{Grounds, Proxied};
 
 /// What the rules say to a connection.
 #[derive(Debug)]
@@ -32,32 +36,6 @@ pub(crate) enum Resolved {
     },
     /// Allowed as far as peer and port go; some rule looks into it.
     Proxied(Proxied),
-}
-
-/// A connection that some rule looks into.
-#[derive(Debug)]
-pub(crate) struct Proxied {
-    /// What it has to go through: that of the entry that comes first.
-    pub(crate) parser: Parser,
-    /// The custom listener that takes it, if that comes first.
-    listener: Option<Rc<Listener>>,
-    /// Every entry that allows it. For the DNS proxy: those for exactly this port.
-    entries: Vec<Rc<Entry>>,
-    /// If something of lower precedence allows everything: what.
-    pub(crate) implied: Option<Reason>,
-    pub(crate) authentication: Option<Authentication>,
-}
-
-impl Proxied {
-    /// The entries that count on the listener that takes the connection.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let here = self.listener.as_ref();
-        let counts = move |entry: &&Entry| {
-            let own = entry.settings.listener.as_ref();
-            own.is_none_or(|own| here.is_some_and(|here| here.name == own.name))
-        };
-        self.entries.iter().map(|entry| &**entry).filter(counts)
-    }
 }
 
 /// One question to one side.
@@ -153,13 +131,8 @@ impl Side<'_, '_> {
                 let parser = first.settings.parser();
                 let listener = first.settings.listener.clone().filter(|_| parser == Parser::Listener);
                 let counts = |entry: &Rc<Entry>| parser != Parser::Dns || is_for_one_port(entry);
-                Resolved::Proxied(Proxied {
-                    parser,
-                    listener,
-                    entries: allows.into_iter().filter(counts).collect(),
-                    implied,
-                    authentication,
-                })
+                let allows = allows.into_iter().filter(counts).collect();
+                Resolved::Proxied(Proxied::new(parser, listener, allows, implied, authentication))
             }
         }
     }

@@ -10,6 +10,8 @@ use super::{dfa::Dfa, nfa, program::Program};
 /// A program, and its table once it was needed.
 pub(super) struct Automaton {
     program: Program,
+    /// What every match begins with. Most texts end here, and need no table.
+    lead: Box<[u8]>,
     /// `None` inside if it would be too large.
     table: OnceBox<Option<Dfa>>,
     /// What is left for the tables of all who share it. Threads that build at the same time may both spend the rest.
@@ -17,15 +19,25 @@ pub(super) struct Automaton {
 }
 
 impl Automaton {
-    pub(super) fn new(program: Program, work: Arc<AtomicUsize>) -> Self {
+    /// `lead` must be what every match of the program begins with.
+    pub(super) fn new(program: Program, lead: Box<[u8]>, work: Arc<AtomicUsize>) -> Self {
         let table = OnceBox::new();
-        Self { program, table, work }
+        Self {
+            program,
+            lead,
+            table,
+            work,
+        }
+    }
+
+    pub(super) fn lead(&self) -> &[u8] {
+        &self.lead
     }
 
     fn table(&self) -> Option<&Dfa> {
         let build = || {
             let mut work = self.work.load(Ordering::Relaxed);
-            let table = Dfa::build(&self.program, &mut work);
+            let table = Dfa::build(&self.program, &self.lead, &mut work);
             self.work.store(work, Ordering::Relaxed);
             Box::new(table)
         };
@@ -38,8 +50,11 @@ impl Automaton {
     }
 
     pub(super) fn is_match(&self, input: &[u8]) -> bool {
+        let Some(rest) = input.strip_prefix(&*self.lead) else {
+            return false;
+        };
         match self.table() {
-            Some(table) => table.is_match(input),
+            Some(table) => table.is_match_after_lead(rest),
             None => nfa::is_match(&self.program, input),
         }
     }
@@ -48,6 +63,6 @@ impl Automaton {
 /// The copy builds a table of its own.
 impl Clone for Automaton {
     fn clone(&self) -> Self {
-        Self::new(self.program.clone(), Arc::clone(&self.work))
+        Self::new(self.program.clone(), self.lead.clone(), Arc::clone(&self.work))
     }
 }

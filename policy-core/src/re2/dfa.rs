@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 1 << 16;
 /// The most instructions to look at while building one table; it bounds the time.
 const MAX_WORK: usize = 1 << 17;
 
-/// The state from which nothing matches any more.
+/// The row of the state from which nothing matches any more.
 const DEAD: u16 = 0;
 
 /// A complete deterministic automaton over bytes.
@@ -26,48 +26,51 @@ const DEAD: u16 = 0;
 pub(super) struct Dfa {
     classes: Box<[u8; 256]>,
     class_count: usize,
-    /// The next state, by state and class.
+    /// A row for each state, with the row of the next state for each class. Rows are named by where they begin.
     next: Vec<u16>,
     /// Whether the text may end, by state.
     accepting: Vec<bool>,
-    start: u16,
+    /// Where the text that every match begins with leads to.
+    after_lead: u16,
 }
 
 impl Dfa {
-    /// Whether the automaton accepts the whole text.
-    pub(super) fn is_match(&self, input: &[u8]) -> bool {
-        let mut state = self.start;
-        for &byte in input {
-            let class = self.classes.get(usize::from(byte)).copied().map_or(0, usize::from);
-            state = self
-                .next
-                .get(usize::from(state) * self.class_count + class)
-                .copied()
-                .unwrap_or(DEAD);
-            if state == DEAD {
-                return false;
-            }
-        }
-        self.accepting.get(usize::from(state)).copied().unwrap_or(false)
+    /// Whether the automaton accepts the lead with `rest` behind it.
+    pub(super) fn is_match_after_lead(&self, rest: &[u8]) -> bool {
+        let state = usize::from(self.follow(self.after_lead, rest)).checked_div(self.class_count);
+        state.is_some_and(|state| self.accepting.get(state).copied().unwrap_or(false))
     }
 
-    /// Builds the automaton, unless it would be too large or too much work. `budget` is what may be worked, and what
-    /// is left of it afterwards.
-    pub(super) fn build(program: &Program, budget: &mut usize) -> Option<Self> {
+    fn follow(&self, mut row: u16, text: &[u8]) -> u16 {
+        for &byte in text {
+            let class = self.classes.get(usize::from(byte)).copied().map_or(0, usize::from);
+            row = self.next.get(usize::from(row) + class).copied().unwrap_or(DEAD);
+            if row == DEAD {
+                break;
+            }
+        }
+        row
+    }
+
+    /// Builds the automaton, unless it would be too large or too much work. `lead` must be what every match begins
+    /// with. `budget` is what may be worked, and what is left of it afterwards.
+    pub(super) fn build(program: &Program, lead: &[u8], budget: &mut usize) -> Option<Self> {
         let allowance = MAX_WORK.min(*budget);
         let mut work = 0;
-        let dfa = Self::build_within(program, allowance, &mut work);
+        let dfa = Self::build_within(program, lead, allowance, &mut work);
         *budget = budget.saturating_sub(work);
         dfa
     }
 
-    pub(super) fn build_within(program: &Program, allowance: usize, work: &mut usize) -> Option<Self> {
+    pub(super) fn build_within(program: &Program, lead: &[u8], allowance: usize, work: &mut usize) -> Option<Self> {
         let alphabet = Alphabet::of(program);
+        let class_count = alphabet.samples.len();
         let mut builder = Builder {
             program,
             states: BTreeMap::new(),
             queue: Vec::new(),
-            max_states: MAX_ENTRIES / alphabet.samples.len().max(1),
+            max_states: MAX_ENTRIES / class_count.max(1),
+            class_count,
         };
         builder.state(&[], None)?;
         let start = builder.state(&[program.start()], None)?;
@@ -85,13 +88,15 @@ impl Dfa {
                 return None;
             }
         }
-        Some(Self {
+        let mut dfa = Self {
             classes: alphabet.classes,
-            class_count: alphabet.samples.len(),
+            class_count,
             next,
             accepting,
-            start,
-        })
+            after_lead: start,
+        };
+        dfa.after_lead = dfa.follow(start, lead);
+        Some(dfa)
     }
 }
 
@@ -100,14 +105,16 @@ type Situation = (Box<[Id]>, Option<u8>);
 
 struct Builder<'a> {
     program: &'a Program,
+    /// The rows of the states.
     states: BTreeMap<Situation, u16>,
     /// All situations, by state.
     queue: Vec<Situation>,
     max_states: usize,
+    class_count: usize,
 }
 
 impl Builder<'_> {
-    /// The state for a situation, which is new if it has not been met before.
+    /// The row of the state for a situation, which is new if it has not been met before.
     fn state(&mut self, at: &[Id], before: Option<u8>) -> Option<u16> {
         let mut at = Box::<[Id]>::from(at);
         at.sort_unstable();
@@ -115,16 +122,16 @@ impl Builder<'_> {
             .filter(|_| self.program.has_looks() && !at.is_empty())
             .map(sample);
         let situation = (at, before);
-        if let Some(&state) = self.states.get(&situation) {
-            return Some(state);
+        if let Some(&row) = self.states.get(&situation) {
+            return Some(row);
         }
         if self.queue.len() >= self.max_states {
             return None;
         }
-        let state = u16::try_from(self.queue.len()).ok()?;
+        let row = u16::try_from(self.queue.len() * self.class_count).ok()?;
         self.queue.push(situation.clone());
-        self.states.insert(situation, state);
-        Some(state)
+        self.states.insert(situation, row);
+        Some(row)
     }
 }
 

@@ -98,6 +98,42 @@ fn encoded(rune: u32) -> Vec<u8> {
     bytes
 }
 
+/// The text that every match begins with, as far as the expression gives it character by character.
+pub(super) fn lead(node: &Node) -> Vec<u8> {
+    let mut text = Vec::new();
+    push_lead(node, &mut text);
+    text
+}
+
+/// Whether the node is nothing but the text that was appended, so that what follows it may go on.
+fn push_lead(node: &Node, text: &mut Vec<u8>) -> bool {
+    match node {
+        Node::Empty => true,
+        Node::Rune(rune) => {
+            push_encoded(*rune, text);
+            true
+        }
+        Node::Concat(items) => items.iter().all(|item| push_lead(item, text)),
+        Node::Repeat { node, min: 1.., .. } => {
+            push_lead(node, text);
+            false
+        }
+        Node::Alternate(branches) => {
+            let mut leads = branches.iter().map(lead);
+            let first = leads.next().unwrap_or_default();
+            let shared = leads.fold(first.len(), |shared, other| shared.min(common(&first, &other)));
+            text.extend(first.into_iter().take(shared));
+            false
+        }
+        Node::Class(_) | Node::Look(_) | Node::Repeat { .. } => false,
+    }
+}
+
+/// With how many bytes both texts begin.
+pub(super) fn common(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
 /// Given text, then anything, then given text: what `/public/.*` and `.*\.example\.com` mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Affixes {
@@ -143,10 +179,16 @@ impl Affixes {
     }
 
     /// Whether the text has this form.
+    #[inline(never)]
     pub(super) fn is_match(&self, input: &[u8]) -> bool {
-        let gap = input
-            .strip_prefix(&*self.prefix)
-            .and_then(|rest| rest.strip_suffix(&*self.suffix));
+        let Some(rest) = input.strip_prefix(&*self.prefix) else {
+            return false;
+        };
+        // Most have no suffix, and comparing nothing is not for nothing.
+        let gap = match &*self.suffix {
+            [] => Some(rest),
+            suffix => rest.strip_suffix(suffix),
+        };
         gap.is_some_and(|gap| !(self.non_empty && gap.is_empty()) && is_dots(gap, self.newline))
     }
 }
@@ -161,7 +203,29 @@ fn only_text(items: &[Node], budget: usize) -> Option<Box<[u8]>> {
 }
 
 /// Whether `.*` matches, with or without `(?s)`.
-fn is_dots(mut text: &[u8], newline: bool) -> bool {
+fn is_dots(text: &[u8], newline: bool) -> bool {
+    is_plain(text) || is_dots_one_by_one(text, newline)
+}
+
+/// Whether all is ASCII and nothing a newline, eight bytes at a time: what hardly any path is not.
+fn is_plain(text: &[u8]) -> bool {
+    const LOWEST_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHEST_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    const NEWLINES: u64 = u64::from_ne_bytes([b'\n'; 8]);
+    let is_plain_word = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        // As long as every byte is ASCII, only one that is a newline, and so zero here, borrows from the next.
+        (word | (word ^ NEWLINES).wrapping_sub(LOWEST_BITS)) & HIGHEST_BITS == 0
+    };
+    match text.last_chunk() {
+        // The last eight bytes may overlap those before.
+        Some(last) => text.as_chunks().0.iter().all(is_plain_word) && is_plain_word(last),
+        None => text.iter().all(|byte| byte.is_ascii() && *byte != b'\n'),
+    }
+}
+
+#[inline(never)]
+fn is_dots_one_by_one(mut text: &[u8], newline: bool) -> bool {
     while let Some((&lead, rest)) = text.split_first() {
         if lead.is_ascii() {
             if lead == b'\n' && !newline {
@@ -179,4 +243,26 @@ fn is_dots(mut text: &[u8], newline: bool) -> bool {
         text = after;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bytes_at_a_time_are_as_good_as_one() {
+        // Every byte at every place of a word, of two, and of what is left of them.
+        for length in [1, 7, 8, 9, 15, 16, 17, 23] {
+            for (at, byte) in (0..length).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+                let mut text = vec![b'/'; length];
+                text[at] = byte;
+                let plain = byte.is_ascii() && byte != b'\n';
+                assert_eq!(is_plain(&text), plain, "{byte:#x} at {at} of {length}");
+                assert_eq!(is_dots(&text, false), is_dots_one_by_one(&text, false));
+                assert_eq!(is_dots(&text, true), is_dots_one_by_one(&text, true));
+            }
+        }
+        assert!(is_plain(b""), "nothing is in the way");
+        assert!(!is_plain(b"\n\x7f\x0b\x09\x8a\x00\xff\n"), "borrowing hides nothing");
+    }
 }

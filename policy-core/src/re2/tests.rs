@@ -290,6 +290,32 @@ strategies! {
 }
 
 #[test]
+fn every_match_begins_with_the_lead() {
+    for (source, lead, why) in [
+        ("", "", "nothing"),
+        ("/a", "/a", "one text, all of it"),
+        ("/health|/healthz|/heap", "/hea", "what several texts share"),
+        ("GET|HEAD", "", "and they may share nothing"),
+        (r"[^\x00-\x{10FFFF}]", "", "of no texts"),
+        ("/a/.*b", "/a/", "before anything"),
+        (".*b", "", "anything first"),
+        ("^/v1/items/[0-9]+$", "/v1/items/", "before a class"),
+        ("/v1(/items)/[0-9]+", "/v1/items/", "groups are transparent"),
+        ("/a(/.*)?", "/a", "what may be missing leads nowhere"),
+        ("/(ab)+[0-9]", "/ab", "what must be there once"),
+        ("/a{3}[0-9]", "/aaa", "or so often"),
+        ("/(ab[0-9]|ac[0-9])x", "/a", "all branches begin so"),
+        ("/(é[0-9]|è[0-9])", "/\u{c3}", "byte by byte"),
+        ("/(?i)a[0-9]", "/", "either case"),
+        (r"/\bab[0-9]", "/", "an assertion ends it"),
+    ] {
+        // As Latin-1, so that half a character can be written.
+        let lead: Vec<u8> = lead.chars().filter_map(|c| u8::try_from(c).ok()).collect();
+        assert_eq!(Pattern::parse(source).unwrap().lead(), lead, "{source}: {why}");
+    }
+}
+
+#[test]
 fn a_thousand_nested_bounds_are_still_accepted() {
     for source in [
         "((a{10}){10}){10}",

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::super::Pattern;
 use super::super::dfa::Dfa;
 use super::super::hir::Node;
+use super::super::literal::lead;
 use super::super::nfa;
 use super::super::parse::parse;
 use super::super::program::Program;
@@ -160,7 +161,9 @@ proptest! {
     fn the_chosen_strategy_is_exact(source in source(), inputs in prop::collection::vec(input(), 8)) {
         let (node, pattern) = (parse(&source).unwrap(), Pattern::parse(&source).unwrap());
         for input in &inputs {
-            prop_assert_eq!(pattern.is_match(input), matches(&node, input), "{:?} {:?} {:?}", source, input, pattern.strategy());
+            let expected = matches(&node, input);
+            prop_assert_eq!(pattern.is_match(input), expected, "{:?} {:?} {:?}", source, input, pattern.strategy());
+            prop_assert!(!expected || input.starts_with(pattern.lead()), "{:?} {:?} {:?}", source, input, pattern.lead());
         }
     }
 
@@ -169,11 +172,15 @@ proptest! {
     fn the_automata_are_exact(source in source(), inputs in prop::collection::vec(input(), 8)) {
         let node = parse(&source).unwrap();
         let program = Program::compile(&node).unwrap();
-        let dfa = Dfa::build_within(&program, 1 << 19, &mut 0).unwrap();
+        let lead = lead(&node);
+        let [dfa, after_lead] = [&[], &*lead].map(|lead| Dfa::build_within(&program, lead, 1 << 19, &mut 0).unwrap());
         for input in &inputs {
             let expected = matches(&node, input);
             prop_assert_eq!(nfa::is_match(&program, input), expected, "simulation of {:?} on {:?}", source, input);
-            prop_assert_eq!(dfa.is_match(input), expected, "table of {:?} on {:?}", source, input);
+            prop_assert_eq!(dfa.is_match_after_lead(input), expected, "table of {:?} on {:?}", source, input);
+            let rest = input.strip_prefix(&*lead);
+            let found = rest.is_some_and(|rest| after_lead.is_match_after_lead(rest));
+            prop_assert_eq!(found, expected, "table of {:?} on {:?} after {:?}", source, input, lead);
         }
     }
 
