@@ -14,6 +14,7 @@ mod fuzz;
 mod lint;
 mod netns;
 mod no_std;
+mod node;
 mod python;
 mod rust_src;
 mod soak;

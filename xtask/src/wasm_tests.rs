@@ -5,13 +5,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::rust_src::BuildStd;
 use crate::workspace::Workspace;
-use crate::{apt, cmd};
+use crate::{cmd, node};
 
 /// Without WASI, as the plugin.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -21,9 +20,6 @@ const STD_CRATES: &str = "std,panic_abort";
 
 /// What of `policy-core` is tested: all that needs neither files nor other programs.
 const SUITES: [&str; 3] = ["--lib", "--test=decide", "--test=oracle"];
-
-/// The first with a source of randomness that needs no import.
-const OLDEST_NODE: u32 = 20;
 
 /// The program that runs a test module in Node.
 const RUNNER: &str = "wasm-bindgen-test-runner";
@@ -35,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 /// Builds and runs the tests. It fails also if a suite has none: then its attribute is not the one for wasm32.
 pub(crate) fn test(workspace: &Workspace, toolchain: BuildStd) -> Result<()> {
-    ensure_node()?;
+    node::ensure_installed()?;
     let runner = provide_runner(workspace)?;
     let mut cargo = toolchain.cargo(workspace, "test", STD_CRATES);
     cargo.args([
@@ -80,23 +76,6 @@ fn passed_tests(printed: &str) -> Vec<u32> {
     results
         .filter_map(|result| result.split_once(" passed")?.0.parse().ok())
         .collect()
-}
-
-fn ensure_node() -> Result<()> {
-    let node = || cmd::output(Command::new("node").arg("--version")).ok();
-    if node().is_none() {
-        apt::ensure_installed(&["nodejs"])
-            .with_context(|| format!("tests on wasm32 need Node {OLDEST_NODE} or newer"))?;
-    }
-    let version = node().context("`node --version` does not work")?;
-    let new_enough = major(&version).is_some_and(|major| major >= OLDEST_NODE);
-    ensure!(new_enough, "Node {version} is too old; install {OLDEST_NODE} or newer");
-    Ok(())
-}
-
-/// 20 of `v20.11.1`.
-fn major(version: &str) -> Option<u32> {
-    version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// The runner for the locked version of wasm-bindgen, installed if it is not there: the two must be the same.
@@ -151,12 +130,5 @@ mod tests {
         let printed = "test result: ok. 12 passed; 0 failed\nno tests to run!\ntest result: FAILED. 3 passed; 1 failed\n\
                        test result: ok. 0 passed; 0 failed\n";
         assert_eq!(passed_tests(printed), [12, 0]);
-    }
-
-    #[test]
-    fn versions_of_node() {
-        assert_eq!(major("v20.11.1"), Some(20));
-        assert_eq!(major("20.11.1"), None);
-        assert_eq!(major("v"), None);
     }
 }
