@@ -39,8 +39,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check objects as strictly as the agent and the API server together, and warn of what looks like a mistake
     Validate(ValidateArgs),
-    /// Turn objects into the bundle that proxies load
+    /// Turn objects into the bundle: who is who, and who may do what
     Compile(CompileArgs),
+    /// Turn a plugin configuration with its bundle into what Envoy hands the plugin
+    Pack(PackArgs),
     /// Ask whether one flow may pass, and why
     Trace(Box<TraceArgs>),
     /// Show who can reach whom, for every port and request that policies tell apart
@@ -129,7 +131,8 @@ pub(crate) struct CompileArgs {
     /// Where to write; standard output without it, or with `-`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write the plugin configuration that holds the bundle, for a proxy with this view of the traffic.
+    /// Write the plugin configuration that holds the bundle, for a proxy with this view of the traffic. It is for people
+    /// to read and to change; `pack` makes of it what Envoy gets.
     #[arg(long, value_enum, value_name = "DIRECTION")]
     pub(crate) plugin_config: Option<PluginDirection>,
 }
@@ -196,6 +199,32 @@ pub(crate) struct TraceArgs {
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  portcullis compile -f examples/empire --plugin-config listener | portcullis pack --form text"
+)]
+pub(crate) struct PackArgs {
+    /// The plugin configuration, as `compile --plugin-config` writes it; standard input without it, or with `-`.
+    #[arg(value_name = "CONFIGURATION")]
+    pub(crate) configuration: Option<PathBuf>,
+    /// How the bundle stands in what comes out.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) form: PackForm,
+    /// Where to write; standard output without it, or with `-`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How a packed bundle stands in a plugin configuration.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum PackForm {
+    /// Behind the JSON, as it is: the value of a `BytesValue`.
+    #[default]
+    Bytes,
+    /// In the JSON, in base64: the value of a `StringValue`, or the `pluginConfig` of Istio.
+    Text,
 }
 
 #[derive(Args, Debug)]

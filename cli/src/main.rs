@@ -10,6 +10,7 @@ mod input;
 mod judge;
 mod matrix;
 mod output;
+mod pack;
 mod placement;
 mod policy;
 mod reach;
@@ -51,6 +52,7 @@ fn run(command: &Command, color: args::Color) -> Result<Outcome> {
     match command {
         Command::Validate(args) => validate::run(args, color),
         Command::Compile(args) => compile::run(args, color),
+        Command::Pack(args) => pack::run(args),
         Command::Trace(args) => trace::run(args, color),
         Command::Matrix(args) => matrix::run(args, color),
         Command::Diff(args) => diff::run(args, color),

@@ -9,6 +9,8 @@
 //!
 //! This is the layout that the kubelet gives a mounted ConfigMap, so a ConfigMap with these two keys works unchanged.
 
+mod encoding;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,14 +18,14 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use policy_core::packed::PackError;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::config::Node;
 use crate::config::plugin::Response;
+pub(crate) use encoding::Encoded;
+pub use encoding::Encoding;
 
 /// The two kinds of filter that the plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,30 +39,15 @@ pub enum Layer {
 /// As [`Layer::stat_prefix`], for the HTTP filters behind load balancing.
 pub(crate) const UPSTREAM_STAT_PREFIX: &str = "extension_config_discovery.upstream_http_filter.portcullis-http";
 
-/// The protobuf message that wraps the plugin's configuration. The plugin gets the same bytes either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// `StringValue`: the configuration can be read in the file.
-    #[default]
-    String,
-    /// `BytesValue`: base64, for configurations that are not text.
-    Bytes,
-}
-
-/// A configuration in its wrapper.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Encoded {
-    String { value: String },
-    Bytes { value: String },
-}
-
 /// Why nothing was published. What was published before is still there.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// A `StringValue` holds UTF-8 only.
     #[error("the plugin configuration is not UTF-8; use the bytes encoding")]
     NotUtf8(#[from] std::string::FromUtf8Error),
+    /// The bundle in it is wrong.
+    #[error("the plugin configuration cannot be packed: {0}")]
+    Pack(#[from] PackError),
     /// The document could not be written as JSON.
     #[error("the resource could not be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -114,38 +101,21 @@ impl Layer {
     }
 }
 
-impl Encoded {
-    fn new(encoding: Encoding, configuration: &[u8]) -> Result<Self, PublishError> {
-        Ok(match encoding {
-            Encoding::String => Self::String {
-                value: String::from_utf8(configuration.to_vec())?,
-            },
-            Encoding::Bytes => Self::Bytes {
-                value: STANDARD.encode(configuration),
-            },
-        })
-    }
-
-    pub(crate) fn message_type(&self) -> &'static str {
-        match self {
-            Self::String { .. } => "google.protobuf.StringValue",
-            Self::Bytes { .. } => "google.protobuf.BytesValue",
-        }
-    }
-}
-
 /// Publishes the plugin of `node` with this configuration in its state folder, which is made if it is missing.
 /// Returns the version under which a running Envoy will report it. One process at a time may publish.
 ///
-/// A configuration of the plugin gets this version as its `revision` if it has none: see [`with_revision`].
+/// The configuration has its bundle in JSON, as people write it; it gets this version as its `revision` if it has none,
+/// see [`with_revision`], and is packed as [`Node::encoding`] demands. What is packed already or is not for the plugin
+/// goes out as it is.
 ///
 /// # Errors
 ///
-/// The configuration is not UTF-8 for [`Encoding::String`], or the folder cannot be written.
+/// The bundle is wrong, the configuration is not UTF-8 for [`Encoding::String`], or the folder cannot be written.
 pub fn write(node: &Node, configuration: &[u8]) -> Result<String, PublishError> {
     let version = (latest_revision(&node.state_dir) + 1).to_string();
     let configuration = with_revision(configuration, &version);
-    let [network, http] = Layer::ALL.map(|layer| document(node, layer, &configuration, &version));
+    let packed = node.encoding.pack(&configuration)?;
+    let [network, http] = Layer::ALL.map(|layer| resource(node, layer, &packed, &version));
     write_raw(&node.state_dir, &network?, &http?)?;
     Ok(version)
 }
@@ -168,12 +138,17 @@ pub fn with_revision<'a>(configuration: &'a [u8], revision: &str) -> Cow<'a, [u8
     }
 }
 
-/// The document for one layer, with exactly this configuration.
+/// The document for one layer, with this configuration, packed as [`write`] does, and no revision but its own.
 ///
 /// # Errors
 ///
-/// The configuration is not UTF-8 for [`Encoding::String`].
+/// The bundle is wrong, or the configuration is not UTF-8 for [`Encoding::String`].
 pub fn document(node: &Node, layer: Layer, configuration: &[u8], version: &str) -> Result<Vec<u8>, PublishError> {
+    resource(node, layer, &node.encoding.pack(configuration)?, version)
+}
+
+/// The document for one layer, with exactly these bytes as configuration.
+fn resource(node: &Node, layer: Layer, configuration: &[u8], version: &str) -> Result<Vec<u8>, PublishError> {
     let encoded = Encoded::new(node.encoding, configuration)?;
     let response = Response::new(layer, node, encoded, version);
     let mut json = serde_json::to_vec_pretty(&response)?;

@@ -5,8 +5,9 @@ mod common;
 use common::policy::{CLIENT, Configuration, SERVICES};
 use common::{TIMEOUT, World, envoy, plugin};
 use envoy_e2e::config::Direction;
-use envoy_e2e::ecds::Encoding;
-use serde_json::json;
+use envoy_e2e::ecds::{self, Encoding, Layer};
+use envoy_e2e::run::Answer;
+use serde_json::{Value, json};
 
 /// Whether TCP and HTTP pass.
 fn passes(world: &World) -> [bool; 2] {
@@ -36,6 +37,32 @@ fn both_encodings_carry_a_policy() {
         assert!(running.push(deny.as_bytes()).unwrap().accepted(), "{encoding:?}");
         assert_eq!(passes(&world), [false; 2], "{encoding:?}");
     }
+}
+
+#[test]
+fn a_bundle_that_is_not_packed_is_refused() {
+    let (Some(envoy), Some(plugin)) = (envoy(), plugin()) else {
+        return;
+    };
+    let mut world = World::new(&plugin).only(&["app", "echo"]);
+    world.node.encoding = Encoding::String;
+    let running = world.start(&envoy, &Configuration::deny_all(&world).text());
+    let documents = Layer::ALL.map(|layer| {
+        let document = ecds::document(&world.node, layer, b"UNPACKED", "1").unwrap();
+        let mut document: Value = serde_json::from_slice(&document).unwrap();
+        let value = &mut document["resources"][0]["typed_config"]["config"]["configuration"]["value"];
+        assert_eq!(*value, "UNPACKED");
+        *value = Configuration::allow_all(&world).text().into();
+        document.to_string()
+    });
+    let [network, http] = &documents;
+    let pushed = running.push_raw(network.as_bytes(), http.as_bytes()).unwrap();
+    assert_eq!(
+        (pushed.network, pushed.http),
+        (Answer::Rejected, Some(Answer::Rejected))
+    );
+    running.wait_for_log("`bundle` is not packed", TIMEOUT).unwrap();
+    assert_eq!(passes(&world), [false; 2], "what was in force is");
 }
 
 /// Each direction with the policy that denies in it, and the one that denies in the other.

@@ -78,9 +78,8 @@ fn good(world: &World) -> Configuration {
 #[test]
 fn a_configuration_beyond_the_limit_is_refused_with_its_size() {
     let Some(scene) = Scene::start_small() else { return };
-    let mut padded = Configuration::deny_all(&scene.world).text();
-    padded.extend(std::iter::repeat_n(' ', LIMIT + 1 - padded.len()));
-    assert_eq!(scene.push(&padded).network, Answer::Rejected);
+    let padded = Configuration::deny_all(&scene.world).with("revision", json!(" ".repeat(LIMIT)));
+    assert_eq!(scene.push(&padded.text()).network, Answer::Rejected);
     scene
         .envoy
         .wait_for_log(&format!("bytes, more than {LIMIT}"), TIMEOUT)

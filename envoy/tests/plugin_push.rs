@@ -7,27 +7,28 @@ use std::thread;
 use common::kept::{is_answered, status, tcp_connection};
 use common::policy::{Configuration, SERVICES, from_client};
 use common::{World, envoy, plugin, start_plugin};
-use envoy_e2e::ecds::Layer;
+use envoy_e2e::ecds::{Encoding, Layer};
 use envoy_e2e::run::{Answer, EnvoyProcess, Pushed};
 use envoy_e2e::world::client::HttpClient;
 use envoy_e2e::world::tcp::Probe;
 use serde_json::json;
 
 /// Configurations that the plugin must refuse, and why.
-const BROKEN: [(&str, &str); 6] = [
-    ("", "nothing"),
-    ("{}", "no policy is not an empty policy"),
-    (r#"{"version":1,"bundle":{"versio"#, "cut off"),
-    (r#"{"version":2,"bundle":{"version":1}}"#, "from the future"),
-    (
-        r#"{"version":1,"bundle":{"digest":"sha256:0","version":1}}"#,
-        "changed on its way",
-    ),
-    (
-        r#"{"version":1,"bundle":{"version":1,"endpoints":[{"name":"a/b","identity":7}]}}"#,
-        "an identity that is not there",
-    ),
-];
+fn broken() -> [(String, &'static str); 6] {
+    let bare = r#"{"version":1,"bundle":{"version":1}}"#;
+    let packed = Encoding::String.pack(bare.as_bytes()).unwrap();
+    let packed = str::from_utf8(&packed).unwrap();
+    // Four characters of base64 are three bytes.
+    let (shorter, _) = packed.split_at(packed.len() - r#"AAAA"}"#.len());
+    [
+        (String::new(), "nothing"),
+        ("{}".into(), "no policy is not an empty policy"),
+        (bare[..30].into(), "cut off"),
+        (packed.replace(r#""version":1"#, r#""version":2"#), "from the future"),
+        (format!("{shorter}\"}}"), "a packed bundle that lacks its end"),
+        (r#"{"version":1,"bundle":"AAAA"}"#.into(), "no packed bundle"),
+    ]
+}
 
 fn push(envoy: &EnvoyProcess, configuration: &Configuration) {
     let pushed = envoy.push(configuration.text().as_bytes()).unwrap();
@@ -102,7 +103,7 @@ fn a_broken_policy_between_two_stages_changes_nothing() {
     let mut client = world.http_client();
     for (stage, expected) in [("/a", [200, 403]), ("/b", [403, 200])] {
         push(&envoy, &only(&world, stage));
-        for (broken, why) in BROKEN {
+        for (broken, why) in broken() {
             let before = Layer::ALL.map(|layer| refusals(&envoy, layer));
             let pushed = envoy.push(broken.as_bytes()).unwrap();
             let rejected = Pushed {
@@ -134,9 +135,9 @@ fn a_policy_that_is_broken_at_first_denies_everything() {
     let (Some(envoy), Some(plugin)) = (envoy(), plugin()) else {
         return;
     };
-    for (broken, why) in BROKEN {
+    for (broken, why) in broken() {
         let world = World::new(&plugin);
-        let running = world.start(&envoy, broken);
+        let running = world.start(&envoy, &broken);
         assert!(refusals(&running, Layer::Network) > 0, "{why}");
         for bytes in [&b""[..], b"hello\n"] {
             assert_eq!(world.probe("echo", bytes), Probe::Closed, "{why}");
@@ -203,7 +204,7 @@ fn a_request_that_all_policies_allow_passes_while_they_change() {
         let pushes = scope.spawn(|| {
             for _ in 0..5 {
                 push(&envoy, &Configuration::allow_all(&world));
-                for (broken, why) in BROKEN {
+                for (broken, why) in broken() {
                     assert!(!envoy.push(broken.as_bytes()).unwrap().accepted(), "{why}");
                 }
                 push(&envoy, &only(&world, "/a"));

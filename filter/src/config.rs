@@ -8,7 +8,10 @@ mod telemetry;
 use std::borrow::Cow;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use policy_core::{Packed, json};
+use policy_core::{
+    Packed,
+    json::{self, Raw},
+};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
@@ -63,11 +66,11 @@ pub(crate) struct Configuration<'a> {
     flow_log: bool,
     #[serde(default)]
     explain: ExplainSettings,
-    /// The policy: a packed bundle in base64. Absent if it follows the JSON as it is. `portcullis pack` takes the bundle
-    /// itself here, an object, and makes either of it.
+    /// The policy: a packed bundle in base64, as a string. Absent if the packed bundle follows the JSON as it is. People
+    /// write the bundle itself here, an object, of which `portcullis pack` makes either.
     #[serde(default, borrow)]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    bundle: Option<Cow<'a, str>>,
+    #[cfg_attr(test, schemars(with = "serde_json::Value", extend("type" = ["object", "string"])))]
+    bundle: Option<Raw<'a>>,
 }
 
 impl Configuration<'_> {
@@ -121,8 +124,7 @@ impl Configuration<'_> {
                 "`identity.trustDomains`: `{domain}` is no trust domain, expected lower-case letters, digits, `.`, `-` and `_`"
             ));
         }
-        let bundle = bundle.map(|text| BASE64_STANDARD.decode(&*text));
-        let bundle = bundle.transpose().map_err(|error| format!("`bundle`: {error}"))?;
+        let bundle = bundle.map(|value| Self::decode(&value)).transpose()?;
         let settings = Settings {
             direction,
             destination,
@@ -135,15 +137,36 @@ impl Configuration<'_> {
         };
         Ok((settings, bundle))
     }
+
+    /// A bundle that stands in the JSON.
+    fn decode(value: &Raw<'_>) -> Result<Vec<u8>, String> {
+        if value.get().starts_with('{') {
+            return Err("`bundle` is not packed: `portcullis pack` makes of this what the plugin reads".to_owned());
+        }
+        let text: Cow<'_, str> =
+            json::from_slice(value.get().as_bytes()).map_err(|error| format!("`bundle`: {error}"))?;
+        BASE64_STANDARD
+            .decode(&*text)
+            .map_err(|error| format!("`bundle`: {error}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use policy_core::packed::{self, Form};
+
     use super::*;
+    use crate::fake;
+
+    const MINIMAL: &str = r#"{"version":1,"bundle":{"version":1}}"#;
+
+    fn parsed(configuration: &str) -> (Settings, Packed) {
+        Configuration::parse(fake::packed(configuration)).expect(configuration)
+    }
 
     #[test]
     fn absent_settings_have_their_defaults() {
-        let (settings, _) = Configuration::parse(br#"{"version":1,"bundle":{"version":1}}"#).expect("minimal");
+        let (settings, _) = parsed(MINIMAL);
         let want = Settings {
             direction: DirectionSetting::Listener,
             destination: DestinationSetting::Address,
@@ -169,11 +192,33 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_comes_in_the_json_or_behind_it() {
+        let [behind, inside] =
+            [Form::Bytes, Form::Text].map(|form| packed::configuration(MINIMAL.as_bytes(), form).expect("it packs"));
+        let found = Configuration::parse(behind.clone()).expect("behind");
+        assert_eq!(found, Configuration::parse(inside.clone()).expect("inside"));
+        // Some writers of JSON escape more than they must.
+        let escaped = String::from_utf8(inside.clone()).expect("text");
+        let escaped = escaped.replacen(r#""bundle":"A"#, r#""bundle":"\u0041"#, 1);
+        assert_ne!(escaped.as_bytes(), inside);
+        assert_eq!(found, Configuration::parse(escaped.into_bytes()).expect("escaped"));
+
+        let start = behind.iter().position(|byte| *byte == 0).expect("a bundle");
+        let both = [&inside, &behind[start..]].concat();
+        let error = Configuration::parse(both).expect_err("which one?");
+        assert!(error.contains("another bundle behind the JSON"), "{error}");
+        for size in start + 1..behind.len() {
+            let cut = Configuration::parse(behind[..size].to_vec());
+            assert!(cut.is_err(), "{size} of {} bytes", behind.len());
+        }
+    }
+
+    #[test]
     fn a_revision_is_not_looked_at() {
-        let plain = Configuration::parse(br#"{"version":1,"bundle":{"version":1}}"#).expect("minimal");
+        let plain = parsed(MINIMAL);
         for revision in [r#""7""#, "7", "null", r#"{"at":"noon"}"#] {
             let text = format!(r#"{{"revision":{revision},"version":1,"bundle":{{"version":1}}}}"#);
-            let parsed = Configuration::parse(text.as_bytes()).expect(revision);
+            let parsed = parsed(&text);
             assert_eq!(
                 parsed, plain,
                 "{revision}: the same settings, and a bundle with the same digest"
@@ -237,23 +282,30 @@ mod tests {
             ),
             (
                 r#"{"version":1,"bundle":{"version":2}}"#,
-                "bundle version 2",
-                "from the future",
+                "`bundle` is not packed: `portcullis pack`",
+                "what people write",
             ),
             (
-                r#"{"version":1,"bundle":{"version":1,"digest":"sha256:0"}}"#,
-                "digest is sha256:0",
-                "changed on its way",
+                r#"{"version":1,"bundle":null}"#,
+                "missing field `bundle`",
+                "the same as none",
             ),
             (
-                r#"{"version":1,"bundle":{"version":1,"polices":[]}}"#,
-                "unknown field `polices`",
-                "strict inside, too",
+                r#"{"version":1,"bundle":7}"#,
+                "`bundle`: expected a string",
+                "no bundle at all",
             ),
+            (r#"{"version":1,"bundle":"?"}"#, "`bundle`: ", "not base64"),
+            (
+                r#"{"version":1,"bundle":"AAAA"}"#,
+                "bundle: not a bundle",
+                "base64 of something else",
+            ),
+            ("{\"version\":1}\0", "bundle: not a bundle", "not even a whole mark"),
         ] {
-            let error = Configuration::parse(text.as_bytes()).expect_err(why);
+            let error = Configuration::parse(fake::packed(text)).expect_err(why);
             assert!(error.contains(want), "{why}: {error}");
         }
-        assert!(Configuration::parse(b"\xff\xfe").is_err(), "not text");
+        assert!(Configuration::parse(b"\xff\xfe".to_vec()).is_err(), "not text");
     }
 }

@@ -11,7 +11,9 @@ use crate::{
     host::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
 };
 pub(crate) use plugin::{Plugin, ROOT};
-pub(crate) use policies::{all_audited, anybody, audited, configuration, ingress, with_policies, without_policies};
+pub(crate) use policies::{
+    all_audited, anybody, audited, configuration, ingress, packed, with_policies, without_policies,
+};
 
 /// Status of a host that does not do what it is asked.
 const INTERNAL_FAILURE: HostError = HostError(10);

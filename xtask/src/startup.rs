@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use envoy_e2e::ecds::Encoding;
 
 /// Envoy writes this just before it creates the listener, and with it the plugin.
 const BEFORE: &str = "loading 1 listener(s)";
@@ -58,7 +59,12 @@ fn tail(lines: &[String], count: usize) -> String {
 /// The smallest bootstrap that loads the plugin, with an empty policy.
 fn bootstrap(plugin: &Path) -> Result<String> {
     let plugin = plugin.to_str().context("the path of the plugin must be UTF-8")?;
-    Ok(BOOTSTRAP.replace("PLUGIN_PATH", &plugin.replace('\'', "''")))
+    let configuration = Encoding::String.pack(br#"{"version":1,"bundle":{"version":1}}"#)?;
+    let configuration = str::from_utf8(&configuration)?;
+    let values = [("PLUGIN_PATH", plugin), ("CONFIGURATION", configuration)];
+    Ok(values.iter().fold(BOOTSTRAP.to_owned(), |text, (name, value)| {
+        text.replace(name, &value.replace('\'', "''"))
+    }))
 }
 
 const BOOTSTRAP: &str = r#"
@@ -81,7 +87,7 @@ static_resources:
                 root_id: portcullis
                 configuration:
                   "@type": type.googleapis.com/google.protobuf.StringValue
-                  value: '{"version": 1, "bundle": {"version": 1}}'
+                  value: 'CONFIGURATION'
                 vm_config:
                   vm_id: portcullis
                   runtime: envoy.wasm.runtime.v8

@@ -178,7 +178,7 @@ impl Stage {
             envoy: EnvoyVersion::default(),
             admin: self.network.free(1)?,
             plugin_wasm: artefact::plugin()?,
-            encoding: Encoding::String,
+            encoding: Encoding::default(),
             state_dir: dir.join("state"),
             access_log: "/dev/null".into(),
             dns_resolver: None,

@@ -98,7 +98,7 @@ pub(super) const PLUGIN_NOT_LOADED: Fault = error(
 pub(super) const CONFIGURATION_UNREADABLE: Fault = error(
     "configuration-unreadable",
     "the plugin refuses it, and stays with an earlier policy or denies everything",
-    "configure it with JSON in a StringValue or BytesValue, as `portcullis compile --plugin-config` writes it",
+    "configure it with what `portcullis pack` writes, in a StringValue or BytesValue",
 );
 pub(super) const FAILS_OPEN: Fault = error(
     "fails-open",

@@ -1,15 +1,13 @@
 //! The plugin in a Wasm filter, and the configuration it has.
 
+mod settings;
+
 use std::rc::Rc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    envoy::{kind, message},
-    json::Json as _,
-};
+use super::{envoy::kind, json::Json as _};
+pub(super) use settings::Settings;
 
 /// How the plugin, its root context and its VM are called.
 const NAME: &str = "portcullis";
@@ -37,55 +35,6 @@ pub(super) enum Delivery<'a> {
     NeverAccepted(&'a str),
 }
 
-/// What of the plugin's configuration matters for what stands around it. Fields that are not known here are not the
-/// doctor's business: the plugin refuses what it does not know.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Settings {
-    pub(super) direction: Option<String>,
-    pub(super) destination: Option<String>,
-    pub(super) identity: Identity,
-    pub(super) bundle: Bundle,
-    /// Whether a rule asks for a TLS server name.
-    #[serde(skip)]
-    pub(super) server_names: bool,
-}
-
-/// Where identities come from.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Identity {
-    pub(super) certificate: Option<String>,
-}
-
-/// The policy, of which only matters which one it is, and whether it has an effect.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Bundle {
-    pub(super) digest: Option<String>,
-    options: Options,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Options {
-    audit: bool,
-    enforcement: Option<String>,
-}
-
-impl Bundle {
-    /// Why no policy of it has an effect, if so.
-    pub(super) fn idle(&self) -> Option<&'static str> {
-        match &self.options {
-            Options { audit: true, .. } => Some("all policies are in audit mode"),
-            Options { enforcement, .. } if enforcement.as_deref() == Some("never") => {
-                Some("the enforcement mode is `never`")
-            }
-            Options { .. } => None,
-        }
-    }
-}
-
 /// The plugin, if the message is that of a Wasm filter with it.
 pub(super) fn find<'a>(kind: &str, message: &'a Value, delivery: Delivery<'a>) -> Option<Rc<Plugin<'a>>> {
     let config = message.at("/config");
@@ -95,7 +44,7 @@ pub(super) fn find<'a>(kind: &str, message: &'a Value, delivery: Delivery<'a>) -
     ours.then(|| {
         Rc::new(Plugin {
             config,
-            settings: settings(config.at("/configuration")),
+            settings: Settings::read(config.at("/configuration")),
             delivery,
         })
     })
@@ -135,31 +84,8 @@ impl Plugin<'_> {
 
     /// The digest of its policy.
     pub(super) fn digest(&self) -> Option<&str> {
-        self.settings.as_ref().ok()?.bundle.digest.as_deref()
+        Some(&self.settings.as_ref().ok()?.bundle.digest)
     }
-}
-
-fn settings(configuration: &Value) -> Result<Settings, String> {
-    let text = match message(configuration) {
-        ("google.protobuf.StringValue", wrapped) => wrapped.text("/value").as_bytes().to_vec(),
-        ("google.protobuf.BytesValue", wrapped) => {
-            let bytes = STANDARD.decode(wrapped.text("/value"));
-            bytes.map_err(|error| format!("the bytes are not base64: {error}"))?
-        }
-        ("", _) => return Err("it has none".to_owned()),
-        (kind, _) => {
-            return Err(format!(
-                "it is a `{kind}`, and the plugin reads StringValue and BytesValue"
-            ));
-        }
-    };
-    let settings: Settings =
-        serde_json::from_slice(&text).map_err(|error| format!("it is not what the plugin reads: {error}"))?;
-    Ok(Settings {
-        // Looked for in the text: a label of this name would count, too, and no rule gets lost.
-        server_names: str::from_utf8(&text).is_ok_and(|text| text.contains("\"serverNames\"")),
-        ..settings
-    })
 }
 
 #[cfg(test)]
@@ -167,46 +93,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    const TEXT: &str = r#"{"version":1,"direction":"egress","identity":{"certificate":"verified"},
-                           "bundle":{"digest":"sha256:7","policies":[{"serverNames":["a"]}]}}"#;
-
-    #[test]
-    fn both_encodings_are_read() {
-        let url = |kind: &str| format!("type.googleapis.com/google.protobuf.{kind}");
-        let string = settings(&json!({ "@type": url("StringValue"), "value": TEXT }));
-        let bytes = settings(&json!({ "@type": url("BytesValue"), "value": STANDARD.encode(TEXT) }));
-        assert_eq!(string, bytes);
-        let settings = string.expect("readable");
-        assert_eq!(settings.direction.as_deref(), Some("egress"));
-        assert_eq!(settings.identity.certificate.as_deref(), Some("verified"));
-        assert_eq!(
-            (settings.bundle.digest.as_deref(), settings.server_names),
-            (Some("sha256:7"), true)
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_read_says_why() {
-        for (value, part) in [
-            (json!(null), "none"),
-            (
-                json!({ "@type": "x/google.protobuf.Struct", "value": {} }),
-                "`google.protobuf.Struct`",
-            ),
-            (
-                json!({ "@type": "x/google.protobuf.StringValue", "value": "{" }),
-                "not what the plugin reads",
-            ),
-            (
-                json!({ "@type": "x/google.protobuf.BytesValue", "value": "?" }),
-                "not base64",
-            ),
-        ] {
-            let error = settings(&value).expect_err(part);
-            assert!(error.contains(part), "{error}");
-        }
-    }
 
     #[test]
     fn only_wasm_filters_with_its_name_are_the_plugin() {

@@ -5,12 +5,15 @@ mod state;
 
 use std::collections::BTreeMap;
 
+use policy_core::packed::{self, Form};
 use serde_json::Value;
 
 use super::{envoy::Snapshot, examine, report::Report};
 
 /// The digest of the policy in the pages.
-const DIGEST: &str = "sha256:7";
+const DIGEST: &str = "sha256:6f6263a556e6baac926e660a7db6e4079ea0c466bff08a772e02ba03c79a03fa";
+/// What the plugin is configured with in the pages, before it is packed.
+const CONFIGURATION: &str = r#"{"version":1,"direction":"listener","bundle":{"version":1}}"#;
 
 /// The pages of a healthy Envoy: `web` speaks HTTP and gets the plugin by name, `db` speaks TCP behind mutual TLS and
 /// has it inline, `metrics` is not ours.
@@ -31,11 +34,13 @@ impl Pages {
             let name = stat["name"].as_str().expect("a name");
             (name.to_owned(), stat["value"].as_u64().expect("a number"))
         });
-        Self {
+        let mut pages = Self {
             config: json(include_str!("../../testdata/doctor/config_dump.json")),
             stats: stats.collect(),
             server: json(include_str!("../../testdata/doctor/server_info.json")),
-        }
+        };
+        pages.configure(CONFIGURATION);
+        pages
     }
 
     fn examine(self, digest: Option<&str>, every: bool) -> Report {
@@ -110,8 +115,17 @@ impl Pages {
     }
 
     fn configure(&mut self, text: &str) {
-        self.plugins(|plugin| plugin["configuration"]["value"] = text.into());
+        self.plugins(|plugin| plugin["configuration"]["value"] = packed(text).into());
     }
+}
+
+/// The configuration with its bundle packed. What cannot be packed stays as it is.
+fn packed(configuration: &str) -> String {
+    let packed = packed::configuration(configuration.as_bytes(), Form::Text);
+    packed.map_or_else(
+        |_| configuration.to_owned(),
+        |bytes| String::from_utf8(bytes).expect("text"),
+    )
 }
 
 fn list(value: &mut Value) -> &mut Vec<Value> {

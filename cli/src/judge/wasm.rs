@@ -10,8 +10,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use policy_core::{Bundle, Decision, Direction, HttpRequest, Reason};
-use serde::Serialize;
+use policy_core::{Bundle, Decision, Direction, HttpRequest, Packed, Reason};
 use wasm_host::{Connection, Plugin, Request, Vm, VmConfig, artefact};
 
 use super::{Answer, Content, Judge, Message, Native, Question};
@@ -42,12 +41,8 @@ pub(crate) struct Wasm {
     asked_natively: usize,
 }
 
-/// What the plugin takes as configuration.
-#[derive(Serialize)]
-struct Configuration<'a> {
-    version: u32,
-    bundle: &'a Bundle,
-}
+/// What stands in front of a packed bundle: everything as it is by default.
+const SETTINGS: &[u8] = br#"{"version":1}"#;
 
 /// What the plugin leaves for access logs of a verdict.
 struct Logged {
@@ -76,7 +71,8 @@ impl Judge for Wasm {
         self.native.load(bundle)?;
         // Anew, because a plugin remembers: where a policy contradicts itself, the one before still counts.
         self.vm = Vm::new(&self.plugin, VmConfig::default())?;
-        let configuration = serde_json::to_vec(&Configuration { version: 1, bundle })?;
+        let packed = Packed::new(bundle).map_err(|errors| anyhow!("the compiled bundle is wrong: {errors:?}"))?;
+        let configuration = [SETTINGS, packed.as_bytes()].concat();
         let accepted = self
             .vm
             .configure(&configuration)

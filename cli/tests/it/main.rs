@@ -11,6 +11,7 @@ mod examples;
 mod guide;
 mod matrix;
 mod matrix_page;
+mod pack;
 mod replay;
 mod run;
 mod suite;

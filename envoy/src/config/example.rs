@@ -131,7 +131,7 @@ fn empty(id: &str, admin: SocketAddr) -> Node {
         envoy: EnvoyVersion::default(),
         admin,
         plugin_wasm: "portcullis.wasm".into(),
-        encoding: Encoding::String,
+        encoding: Encoding::default(),
         state_dir: "state".into(),
         access_log: "access.log".into(),
         flow_log: None,

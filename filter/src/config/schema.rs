@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::Configuration;
+use crate::fake;
 
 const DOCUMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
@@ -76,7 +77,7 @@ fn the_examples_in_the_documentation_are_accepted() {
         .filter_map(|rest| rest.split("```").next());
     let mut found = 0;
     for example in examples {
-        Configuration::parse(example.as_bytes()).expect(example);
+        Configuration::parse(fake::packed(example)).expect(example);
         found += 1;
     }
     assert_eq!(found, 3, "one for each shape");

@@ -42,8 +42,15 @@ impl Plugin {
 
     /// What the plugin answers to this configuration.
     pub(crate) fn configure(&self, configuration: impl AsRef<[u8]>) -> bool {
-        *self.world.configuration.borrow_mut() = configuration.as_ref().to_vec();
-        self.root.configure(configuration.as_ref().len())
+        self.root.configure(self.hand(configuration))
+    }
+
+    /// Makes this the configuration that the host has, packed. Returns its size.
+    pub(crate) fn hand(&self, configuration: impl AsRef<[u8]>) -> usize {
+        let bytes = super::packed(configuration);
+        let size = bytes.len();
+        *self.world.configuration.borrow_mut() = bytes;
+        size
     }
 
     /// The id of the next context.

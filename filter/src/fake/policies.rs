@@ -1,6 +1,16 @@
 //! Configurations for tests.
 
-use crate::config::Configuration;
+use policy_core::packed::{self, Form};
+
+/// What Envoy hands the plugin for this configuration. What cannot be packed stays as it is: the plugin says why not.
+pub(crate) fn packed(configuration: impl AsRef<[u8]>) -> Vec<u8> {
+    let bytes = configuration.as_ref();
+    packed::configuration(bytes, Form::Bytes).unwrap_or_else(|error| {
+        // Shown if the test fails.
+        eprintln!("not packed: {error}");
+        bytes.to_vec()
+    })
+}
 
 /// A world of two pods in `empire` (tiefighter 10.0.0.2, deathstar 10.0.0.1) and one in `rebels` (xwing 10.0.0.3).
 /// On port 80 the deathstar lets in its namespace, on port 8080 it lets in everybody, but only to `GET /metrics`;
@@ -53,7 +63,7 @@ pub(crate) fn anybody(port: u16, members: &str) -> String {
 /// The same world with these policies.
 pub(crate) fn with_policies(settings: &str, policies: &[&str]) -> String {
     let policies = policies.join(",");
-    let configuration = format!(
+    format!(
         r#"{{"version":1,{settings}"bundle":{{"version":1,
       "selectors":[[{{"equals":{{"key":"any:app","value":"deathstar"}}}}],[{{"equals":{{"key":"any:ns","value":"empire"}}}}],
                    [{{"equals":{{"key":"any:app","value":"tiefighter"}}}}]],
@@ -64,10 +74,7 @@ pub(crate) fn with_policies(settings: &str, policies: &[&str]) -> String {
       "endpoints":[{{"name":"empire/deathstar","identity":0,"addresses":["10.0.0.1"]}},
                    {{"name":"empire/tiefighter","identity":1,"addresses":["10.0.0.2"]}},
                    {{"name":"rebels/xwing","identity":2,"addresses":["10.0.0.3"]}}]}}}}"#
-    );
-    let parsed = Configuration::parse(configuration.as_bytes());
-    assert!(parsed.is_ok(), "{:?} of {configuration}", parsed.err());
-    configuration
+    )
 }
 
 /// The same configuration with this policy in audit mode.

@@ -1,14 +1,18 @@
+use policy_core::Bundle;
+
 use super::*;
 use crate::config::{Configuration, DirectionSetting};
 use crate::fake;
 
-fn parsed(configuration: &str) -> (Settings, Bundle) {
-    Configuration::parse(configuration.as_bytes()).expect("configuration")
+fn parsed(configuration: &str) -> (Settings, Packed) {
+    Configuration::parse(fake::packed(configuration)).expect("configuration")
 }
 
 fn policy(store: &Store, configuration: &str) -> Rc<Policy> {
-    let (settings, bundle) = parsed(configuration);
-    store.policy(settings.clone(), bundle, None).expect("policy")
+    let (settings, packed) = parsed(configuration);
+    store
+        .policy(settings.clone(), packed, Check::All, None)
+        .expect("policy")
 }
 
 #[test]
@@ -45,14 +49,11 @@ fn another_bundle_is_another_engine_and_what_nobody_uses_is_gone() {
 #[test]
 fn a_bundle_with_its_digest_is_the_same_as_one_without() {
     let store = Store::default();
-    let (settings, bundle) = parsed(&fake::configuration(""));
+    let bundle = Bundle::from_json(br#"{"version":1,"identities":[{"labels":["k8s:app=web"]}]}"#).expect("a bundle");
     let sealed = String::from_utf8(bundle.to_json()).expect("JSON");
     let bare = sealed.replacen(&format!("\"digest\":\"{}\",", bundle.content_digest()), "", 1);
     assert_ne!(sealed, bare);
-    let [with, without] = [sealed, bare].map(|json| {
-        let bundle = Bundle::from_json(json.as_bytes()).expect("a bundle");
-        store.policy(settings.clone(), bundle, None).expect("policy")
-    });
+    let [with, without] = [sealed, bare].map(|bundle| policy(&store, &format!(r#"{{"version":1,"bundle":{bundle}}}"#)));
     assert!(Rc::ptr_eq(&without, &with));
 }
 

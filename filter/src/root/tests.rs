@@ -1,3 +1,5 @@
+use policy_core::packed::{self, Form};
+
 use super::*;
 use crate::fake::{self, Mood, Plugin};
 use crate::host::Action;
@@ -31,16 +33,21 @@ fn before_the_first_policy_everything_is_denied() {
 #[test]
 fn wrong_bytes_are_refused_and_the_last_good_policy_stays() {
     let plugin = Plugin::new(&fake::configuration(INGRESS));
-    let other_digest = fake::configuration("").replace(r#""bundle":{"#, r#""bundle":{"digest":"sha256:00","#);
-    let bad_pattern = fake::configuration("").replace("/exhaust", "(");
-    let dangling = fake::configuration("").replace(r#""identity":2"#, r#""identity":7"#);
+    let json = fake::configuration("");
+    let whole = fake::packed(&json);
+    let text = packed::configuration(json.as_bytes(), Form::Text).expect("packs");
+    let twice = [
+        &text[..],
+        &whole[whole.iter().position(|byte| *byte == 0).expect("a bundle")..],
+    ]
+    .concat();
     for (count, (configuration, want)) in [
-        ("", "empty"),
-        ("{", "unexpected end"),
-        (other_digest.as_str(), "digest is sha256:00"),
-        (bad_pattern.as_str(), "`(`"),
-        (dangling.as_str(), "no identity number 7"),
-        (r#"{"version":1,"bundle":{"version":2}}"#, "bundle version 2"),
+        (&b""[..], "empty"),
+        (b"{", "unexpected end"),
+        (br#"{"version":1}"#, "missing field `bundle`"),
+        (br#"{"version":1,"bundle":{"version":2}}"#, "not packed"),
+        (&whole[..whole.len() - 1], "bundle: "),
+        (&twice, "another bundle"),
     ]
     .into_iter()
     .enumerate()
@@ -76,9 +83,10 @@ fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
     let plugin = Plugin::new(&good);
     let successor = Root::new(Rc::clone(&plugin.vm), 2);
     assert!(!successor.configure(0), "wrong bytes, but now it knows its plugin");
+    let size = plugin.hand(&good);
     plugin.world.mood.set(Mood::Failing);
     for root in [&plugin.root, &successor] {
-        assert!(root.configure(good.len()), "`false` would open the traffic of a worker");
+        assert!(root.configure(size), "`false` would open the traffic of a worker");
         let (level, line) = last_log(&plugin);
         assert!(
             level == Level::Critical && line.contains("host status 10") && line.contains("last good"),
@@ -101,10 +109,10 @@ fn what_is_not_in_the_bytes_denies_if_there_is_no_good_policy() {
     let good = fake::configuration(INGRESS);
     for (mood, want) in [(Mood::Failing, "host status 10"), (Mood::Panicking, "internal error")] {
         let plugin = Plugin::unconfigured();
-        *plugin.world.configuration.borrow_mut() = good.clone().into_bytes();
+        let size = plugin.hand(&good);
         plugin.world.mood.set(mood);
         assert!(
-            plugin.root.configure(good.len()),
+            plugin.root.configure(size),
             "`false` would open the traffic of a worker"
         );
         plugin.world.mood.set(Mood::Helpful);
@@ -123,8 +131,8 @@ fn what_is_not_in_the_bytes_denies_if_there_is_no_good_policy() {
 fn a_configuration_that_arrives_in_part_is_not_one() {
     let plugin = Plugin::unconfigured();
     let good = fake::configuration(INGRESS);
-    *plugin.world.configuration.borrow_mut() = good.clone().into_bytes();
-    assert!(plugin.root.configure(good.len() + 1));
+    let size = plugin.hand(&good);
+    assert!(plugin.root.configure(size + 1));
     assert!(last_log(&plugin).1.contains("bytes arrived"));
     assert!(!connects(&plugin, TIE));
     assert_eq!(plugin.world.state("portcullis_reason"), "broken-configuration");
@@ -154,9 +162,8 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
     let (mut later, _) = plugin.connect(TIE, DEATHSTAR);
 
     let successor = Root::new(Rc::clone(&plugin.vm), 2);
-    let isolating = fake::configuration(INGRESS);
-    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
-    assert!(successor.configure(isolating.len()));
+    let size = plugin.hand(fake::configuration(INGRESS));
+    assert!(successor.configure(size));
     assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 2);
     assert_eq!(
         before.data(Data::Downstream),
@@ -186,10 +193,9 @@ fn a_request_asks_its_own_root() {
     let plugin = Plugin::new(&fake::without_policies(INGRESS));
     plugin.world.listener("protocol", "http");
     let successor = Root::new(Rc::clone(&plugin.vm), 2);
-    let isolating = fake::configuration(INGRESS);
-    *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
+    let size = plugin.hand(fake::configuration(INGRESS));
     plugin.connect(XWING, DEATHSTAR);
-    assert!(successor.configure(isolating.len()));
+    assert!(successor.configure(size));
     assert_eq!(
         successor.http_filter(9).request_headers(),
         Action::Pause,
@@ -218,9 +224,8 @@ fn other_plugins_have_their_own_policy() {
             None => plugin.world.unset(property),
         }
         let other = Root::new(Rc::clone(&plugin.vm), 2);
-        let isolating = fake::configuration(INGRESS);
-        *plugin.world.configuration.borrow_mut() = isolating.clone().into_bytes();
-        assert!(other.configure(isolating.len()));
+        let size = plugin.hand(fake::configuration(INGRESS));
+        assert!(other.configure(size));
         assert_eq!(other.network_filter(9).new_connection(), Action::Pause);
         assert_eq!(
             open.data(Data::Downstream),

@@ -39,12 +39,12 @@ pub(super) const BROKEN: [Broken; 3] = [
         make: |good| good.chars().take(good.chars().count() / 2).collect(),
     },
     Broken {
-        what: "a bundle of a version that does not exist",
-        make: |_| r#"{"version":1,"bundle":{"version":999}}"#.to_owned(),
+        what: "a configuration of a version that does not exist",
+        make: |_| r#"{"version":999,"bundle":{"version":1}}"#.to_owned(),
     },
     Broken {
-        what: "a bundle with a field that nobody knows",
-        make: |_| r#"{"version":1,"bundle":{"version":1,"allow_everything":true}}"#.to_owned(),
+        what: "a setting that nobody knows",
+        make: |_| r#"{"version":1,"bundle":{"version":1},"allow_everything":true}"#.to_owned(),
     },
 ];
 

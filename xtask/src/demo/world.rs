@@ -113,7 +113,7 @@ impl World {
             envoy: EnvoyVersion::default(),
             admin: ADMIN,
             plugin_wasm: plugin.to_owned(),
-            encoding: Encoding::String,
+            encoding: Encoding::default(),
             state_dir: dir.join("state"),
             access_log: dir.join("access.log"),
             flow_log: None,

@@ -14,7 +14,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
     ("policy-compiler", &["policy-core"]),
     ("policy-filter", &["policy-core"]),
     ("wasm-host", &["policy-core", "policy-compiler"]),
-    ("envoy-e2e", &["wasm-host"]),
+    ("envoy-e2e", &["policy-core"]),
     (
         "portcullis",
         &["policy-core", "policy-compiler", "wasm-host", "envoy-e2e"],

@@ -31,9 +31,12 @@ pub(super) fn check(listener: &Listener<'_>, found: &mut Findings) {
         let message = "clients send their address in a PROXY protocol header";
         found.add(&fault::PROXY_PROTOCOL, &listener.name, "listener_filters", message);
     }
-    let wanted = listener
-        .plugins_in_force()
-        .any(|(_, plugin)| plugin.settings.as_ref().is_ok_and(|settings| settings.server_names));
+    let wanted = listener.plugins_in_force().any(|(_, plugin)| {
+        plugin
+            .settings
+            .as_ref()
+            .is_ok_and(|settings| settings.bundle.server_names)
+    });
     let passes_through = |chain: &Chain<'_>| chain.tcp_proxy().is_some() && chain.tls().is_none();
     if wanted && listener.chains.iter().any(passes_through) && !has(kind::TLS_INSPECTOR) {
         let message = "the policy has rules with server names, and nothing reads the name that a client asks for";

@@ -25,19 +25,11 @@ pub(super) fn check(listener: &Listener<'_>, digest: Option<&str>, found: &mut F
                 format!("its configuration cannot be read: {why}"),
             );
         }
-        if let Some(why) = plugin
-            .settings
-            .as_ref()
-            .ok()
-            .and_then(|settings| settings.bundle.idle())
-        {
+        if let Some(why) = plugin.settings.as_ref().ok().and_then(|settings| settings.bundle.idle) {
             found.add(&fault::NOTHING_ENFORCED, name, &place, why.to_owned());
         }
         if let Some(wanted) = digest.filter(|wanted| plugin.digest() != Some(wanted)) {
-            let message = format!(
-                "its bundle is {}, not {wanted}",
-                plugin.digest().unwrap_or("without a digest")
-            );
+            let message = format!("its bundle is {}, not {wanted}", plugin.digest().unwrap_or("unknown"));
             found.add(&fault::BUNDLE_OLD, name, &place, message);
         }
     }
@@ -96,13 +88,12 @@ fn difference(one: &Settings, other: &Settings) -> String {
             destination,
             identity,
             bundle,
-            server_names: _,
         } = settings.clone();
         [
             ("direction", direction),
             ("destination", destination),
             ("certificate", identity.certificate),
-            ("bundle", bundle.digest),
+            ("bundle", Some(bundle.digest)),
         ]
     };
     let pairs = fields(one).into_iter().zip(fields(other));

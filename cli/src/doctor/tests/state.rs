@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Pages, check, codes};
+use super::{CONFIGURATION, Pages, check, codes, packed};
 
 fn by_name(pages: &mut Pages, layer: &str, change: impl Fn(&mut Value)) {
     change(&mut pages.resource(layer)["ecds_filter"]["typed_config"]["config"]);
@@ -109,7 +109,11 @@ fn how_the_plugin_runs() {
 
 #[test]
 fn which_policy_it_has() {
-    const OTHER: &str = r#"{"version":1,"bundle":{"digest":"sha256:8"}}"#;
+    const OTHER: &str = r#"{"version":1,"bundle":{"version":1,"options":{"enforcement":"always"}}}"#;
+    const SERVER_NAMES: &str = r#"{"version":1,"bundle":{"version":1,"selectors":[[]],"policies":[
+        {"kind":"CiliumNetworkPolicy","namespace":"a","name":"b","rules":[
+            {"path":"spec","subject":0,"defaultDeny":{"ingress":true,"egress":false},"ingress":[
+                {"peers":"any","ports":[{"ports":[{"port":{"protocol":"TCP","numbers":{"range":[443,443]}}}],"serverNames":["c"]}]}]}]}]}}"#;
     check(&[
         (
             |pages| pages.configure(OTHER),
@@ -117,25 +121,18 @@ fn which_policy_it_has() {
             "another digest everywhere",
         ),
         (
-            |pages| pages.configure(r#"{"version":1,"bundle":{}}"#),
-            &["bundle-old"],
-            "no digest",
-        ),
-        (
-            |pages| by_name(pages, "http", |p| p["configuration"]["value"] = OTHER.into()),
+            |pages| by_name(pages, "http", |p| p["configuration"]["value"] = packed(OTHER).into()),
             &["bundle-old", "layers-differ"],
             "requests are judged by another policy",
         ),
         (
-            |pages| pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","options":{"audit":true}}}"#),
-            &["nothing-enforced"],
+            |pages| pages.configure(r#"{"version":1,"bundle":{"version":1,"options":{"audit":true}}}"#),
+            &["bundle-old", "nothing-enforced"],
             "everything is only audited",
         ),
         (
-            |pages| {
-                pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","options":{"enforcement":"never"}}}"#)
-            },
-            &["nothing-enforced"],
+            |pages| pages.configure(r#"{"version":1,"bundle":{"version":1,"options":{"enforcement":"never"}}}"#),
+            &["bundle-old", "nothing-enforced"],
             "or not asked at all",
         ),
         (
@@ -144,22 +141,28 @@ fn which_policy_it_has() {
             "unreadable",
         ),
         (
-            |pages| pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","rules":[{"serverNames":[]}]}}"#),
-            &[],
+            |pages| pages.plugins(|plugin| plugin["configuration"]["value"] = CONFIGURATION.into()),
+            &["bundle-old", "configuration-unreadable"],
+            "not packed, which an earlier plugin wanted",
+        ),
+        (
+            |pages| pages.configure(SERVER_NAMES),
+            &["bundle-old"],
             "TLS ends here, so the name is known",
         ),
         (
             |pages| {
-                pages.configure(r#"{"version":1,"bundle":{"digest":"sha256:7","rules":[{"serverNames":[]}]}}"#);
+                pages.configure(SERVER_NAMES);
                 pages.db()["metadata"]["filter_metadata"]["portcullis"]["certificate"] = "ignored".into();
                 pages.db()["filter_chains"][0]["transport_socket"] = json!(null);
             },
-            &["server-names-unknown"],
+            &["bundle-old", "server-names-unknown"],
             "TLS passes through",
         ),
     ]);
     let mut pages = Pages::healthy();
-    pages.db()["filter_chains"][0]["filters"][0]["typed_config"]["config"]["configuration"]["value"] = OTHER.into();
+    pages.db()["filter_chains"][0]["filters"][0]["typed_config"]["config"]["configuration"]["value"] =
+        packed(OTHER).into();
     assert_eq!(
         codes(&pages.examine(None, false)),
         ["bundle-differs"],

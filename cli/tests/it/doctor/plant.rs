@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::world::{Draft, World, compile};
+use super::world::{Draft, World, compile, packed};
 
 /// A change of a healthy Envoy's configuration, and what shall be found.
 pub(super) struct Planted {
@@ -73,13 +73,13 @@ pub(super) const PLANTED: &[Planted] = &[
         list.as_object_mut().expect("a map").remove("proxy_on_request_headers");
     }),
     planted("bundle-old", ALL, |draft| {
-        let old = compile(&["--plugin-config", "listener", "--cluster", "another"]);
+        let old = packed(&compile(&["--plugin-config", "listener", "--cluster", "another"]));
         for document in [&mut draft.network, &mut draft.http] {
             plugin(document)["configuration"]["value"] = old.as_str().into();
         }
     }),
     planted("layers-differ", WITH_HTTP, |draft| {
-        plugin(&mut draft.http)["configuration"]["value"] = compile(&["--plugin-config", "both"]).into();
+        plugin(&mut draft.http)["configuration"]["value"] = packed(&compile(&["--plugin-config", "both"])).into();
     }),
     planted("no-direction", &["echo"], |draft| {
         metadata(draft, "echo")

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use envoy_e2e::{
     config::{
         Certificate, ClientCertificates, Cluster, Direction, Identity, Listener, ListenerKind, Node, OriginalDst,
         Route, ServerTls,
     },
-    ecds::{self, Layer},
+    ecds::{self, Encoding, Layer},
     run::{EnvoyProcess, Options, artefact},
     world::{
         certs::{Authority, Names},
@@ -115,6 +116,23 @@ impl World {
     }
 }
 
+/// A configuration of the plugin with its bundle packed as text.
+pub(super) fn packed(configuration: &str) -> String {
+    let packed = Encoding::String.pack(configuration.as_bytes()).expect("it packs");
+    String::from_utf8(packed.into_owned()).expect("text")
+}
+
+/// Hands both layers their configuration as bytes.
+pub(super) fn as_bytes(draft: &mut Draft) {
+    let configuration = compile(&["--plugin-config", "listener"]);
+    let bytes = Encoding::Bytes.pack(configuration.as_bytes()).expect("it packs");
+    for document in [&mut draft.network, &mut draft.http] {
+        let configuration = &mut document["resources"][0]["typed_config"]["config"]["configuration"];
+        configuration["@type"] = "type.googleapis.com/google.protobuf.BytesValue".into();
+        configuration["value"] = STANDARD.encode(&bytes).into();
+    }
+}
+
 /// The digest of the policy that is published.
 pub(super) fn digest() -> String {
     let bundle: Value = serde_json::from_str(&compile(&[])).expect("JSON");
@@ -162,6 +180,8 @@ fn node(dir: &TempDir, plugin: PathBuf) -> Node {
         ..listener
     };
     Node {
+        // For the faults, which change the text.
+        encoding: Encoding::String,
         admin: free(1),
         plugin_wasm: plugin,
         state_dir: dir.path().join("state"),

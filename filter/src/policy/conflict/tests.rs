@@ -1,6 +1,6 @@
 use core::iter;
 
-use policy_core::View;
+use policy_core::{Check, View};
 
 use super::*;
 use crate::{
@@ -47,10 +47,15 @@ fn world(policies: &[String]) -> String {
 fn publish(store: &Store, configurations: impl IntoIterator<Item = String>) -> Rc<Policy> {
     let mut latest: Option<Rc<Policy>> = None;
     for configuration in configurations {
-        let (settings, bundle) = Configuration::parse(configuration.as_bytes()).expect("configuration");
-        latest = Some(store.policy(settings, bundle, latest.as_deref()).expect("policy"));
+        latest = Some(next(store, &configuration, latest.as_deref()));
     }
     latest.expect("a configuration")
+}
+
+/// The policy that comes from this configuration.
+fn next(store: &Store, configuration: &str, before: Option<&Policy>) -> Rc<Policy> {
+    let (settings, packed) = Configuration::parse(fake::packed(configuration)).expect("configuration");
+    store.policy(settings, packed, Check::All, before).expect("policy")
 }
 
 /// The reason of the verdict on a connection.
@@ -79,7 +84,7 @@ fn without_a_last_good_policy_an_endpoint_is_denied_and_the_others_are_not() {
     ] {
         assert_eq!(reason(&policy, from, to, port, scope), want, "{from} to {to}:{port}");
     }
-    let conflict = policy.conflict.as_ref().expect("a conflict");
+    let conflict = policy.engine.contradiction().expect("a contradiction");
     assert_eq!(conflict.addresses, [ip(DEATHSTAR)]);
     let rules: Vec<&str> = conflict.rules.split("; ").collect();
     assert!(matches!(rules[..], [one, other] if one != other), "{rules:?}");
@@ -110,10 +115,9 @@ fn what_nobody_needs_any_more_is_gone() {
     let store = Store::default();
     let bad_one = publish(&store, [world(&[good(0, &[80])]), world(&[bad(0)])]);
     let earlier = Rc::downgrade(&bad_one.earlier[0]);
-    let (settings, bundle) = Configuration::parse(world(&[good(0, &[81])]).as_bytes()).expect("configuration");
-    let repaired = store.policy(settings, bundle, Some(&bad_one)).expect("policy");
+    let repaired = next(&store, &world(&[good(0, &[81])]), Some(&bad_one));
     drop(bad_one);
-    assert!(repaired.earlier.is_empty() && repaired.conflict.is_none() && earlier.upgrade().is_none());
+    assert!(repaired.earlier.is_empty() && repaired.engine.contradiction().is_none() && earlier.upgrade().is_none());
     assert_eq!(reason(&repaired, XWING, DEATHSTAR, 80, Scope::Ingress), "default-deny");
 
     let harmless = publish(&store, [world(&[good(0, &[80])]), world(&[good(0, &[81])])]);

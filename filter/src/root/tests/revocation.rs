@@ -145,9 +145,7 @@ fn a_request_that_an_outdated_policy_still_allows_is_judged_again() {
     assert_eq!(plugin.connect(XWING, METRICS).1, Action::Continue);
     // The network filters have the new policy, which their root got, and the HTTP filters still the old root.
     let successor = Root::new(Rc::clone(&plugin.vm), 2);
-    let new = fake::configuration(INGRESS);
-    *plugin.world.configuration.borrow_mut() = new.clone().into_bytes();
-    assert!(successor.configure(new.len()));
+    assert!(successor.configure(plugin.hand(fake::configuration(INGRESS))));
     successor.tick();
     assert_eq!(plugin.world.tick.get(), 0, "nothing is open");
 
