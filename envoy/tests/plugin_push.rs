@@ -26,7 +26,7 @@ fn broken() -> [(String, &'static str); 6] {
         (bare[..30].into(), "cut off"),
         (packed.replace(r#""version":1"#, r#""version":2"#), "from the future"),
         (format!("{shorter}\"}}"), "a packed bundle that lacks its end"),
-        (r#"{"version":1,"bundle":"AAAA"}"#.into(), "no packed bundle"),
+        (r#"{"version":1,"bundle":"AAAA"}"#.into(), "not a packed bundle"),
     ]
 }
 

@@ -298,10 +298,10 @@ mod tests {
             (r#"{"version":1,"bundle":"?"}"#, "`bundle`: ", "not base64"),
             (
                 r#"{"version":1,"bundle":"AAAA"}"#,
-                "bundle: not a bundle",
+                "bundle: not a packed bundle",
                 "base64 of something else",
             ),
-            ("{\"version\":1}\0", "bundle: not a bundle", "not even a whole mark"),
+            ("{\"version\":1}\0", "bundle: not a packed bundle", "not even a whole mark"),
         ] {
             let error = Configuration::parse(fake::packed(text)).expect_err(why);
             assert!(error.contains(want), "{why}: {error}");

@@ -10,9 +10,7 @@ fn parsed(configuration: &str) -> (Settings, Packed) {
 
 fn policy(store: &Store, configuration: &str) -> Rc<Policy> {
     let (settings, packed) = parsed(configuration);
-    store
-        .policy(settings.clone(), packed, Check::All, None)
-        .expect("policy")
+    store.policy(settings.clone(), packed, None)
 }
 
 #[test]

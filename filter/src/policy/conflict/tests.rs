@@ -1,6 +1,6 @@
 use core::iter;
 
-use policy_core::{Check, View};
+use policy_core::View;
 
 use super::*;
 use crate::{
@@ -55,7 +55,7 @@ fn publish(store: &Store, configurations: impl IntoIterator<Item = String>) -> R
 /// The policy that comes from this configuration.
 fn next(store: &Store, configuration: &str, before: Option<&Policy>) -> Rc<Policy> {
     let (settings, packed) = Configuration::parse(fake::packed(configuration)).expect("configuration");
-    store.policy(settings, packed, Check::All, before).expect("policy")
+    store.policy(settings, packed, before)
 }
 
 /// The reason of the verdict on a connection.
