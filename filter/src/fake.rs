@@ -10,7 +10,7 @@ use crate::{
     headers::{self, Headers},
     host::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
 };
-pub(crate) use plugin::{Plugin, ROOT};
+pub(crate) use plugin::{OTHER_ROOT, Plugin, ROOT, Stream as OpenStream};
 pub(crate) use policies::{all_audited, anybody, audited, configuration, ingress, with_policies, without_policies};
 
 /// Status of a host that does not do what it is asked.
