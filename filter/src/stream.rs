@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::{
     case::Case,
     config::Revocation,
-    facts::{Chain, ConnectionFacts, Later},
+    facts::{Chain, ConnectionFacts, Later, Listener},
     host::{Action, Host, Stream},
     metrics::Layer,
     policy::{Current, Plugin, Policy},
@@ -133,10 +133,14 @@ impl<H: Host> NetworkFilter<H> {
             Err(refusal) => return self.refuse(None, None, &refusal.into()),
         };
         let host = &self.vm.host;
-        match ConnectionFacts::gather(host, &policy.settings, policy.fact_settings) {
+        let listener = match Listener::of_connection(host) {
+            Ok(listener) => listener,
+            Err(refusal) => return self.turn_away(policy, None, Chain::Tcp, refusal),
+        };
+        match ConnectionFacts::gather(host, &listener, &policy.settings, policy.fact_settings) {
             Err(refusal) => {
                 // What the listener does not say right is as if it did not say it.
-                let chain = Chain::of_listener(host).unwrap_or(Chain::Tcp);
+                let chain = listener.chain().unwrap_or(Chain::Tcp);
                 self.turn_away(policy, None, chain, refusal)
             }
             Ok((facts, chain, later)) if later.matters() => {
@@ -145,7 +149,7 @@ impl<H: Host> NetworkFilter<H> {
                 tell_guard(host, L4_GUARD, Word::Pending);
                 Action::Continue
             }
-            Ok((facts, chain, later)) => self.conclude(policy, facts, chain, later),
+            Ok((facts, chain, later)) => self.conclude(policy, &listener, facts, chain, later),
         }
     }
 
@@ -156,13 +160,23 @@ impl<H: Host> NetworkFilter<H> {
             Some(policy) if policy.fact_settings != facts.settings => {
                 self.turn_away(&policy, Some(&facts), chain, Refusal::OutdatedConnectionFacts)
             }
-            Some(policy) => self.conclude(&policy, facts, chain, later),
+            Some(policy) => match Listener::of_connection(&self.vm.host) {
+                Ok(listener) => self.conclude(&policy, &listener, facts, chain, later),
+                Err(refusal) => self.turn_away(&policy, Some(&facts), chain, refusal),
+            },
         }
     }
 
-    fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
+    fn conclude(
+        &self,
+        policy: &Policy,
+        listener: &Listener,
+        mut facts: ConnectionFacts,
+        chain: Chain,
+        later: Later,
+    ) -> Action {
         let host = &self.vm.host;
-        if let Err(refusal) = facts.complete(host, &policy.settings, later) {
+        if let Err(refusal) = facts.complete(host, listener, &policy.settings, later) {
             return self.turn_away(policy, Some(&facts), chain, refusal);
         }
         show_peer(host, facts.claim.as_ref());
