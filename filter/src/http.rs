@@ -159,13 +159,21 @@ impl<H: Host> HttpFilter<H> {
             Ok(question) => question.case(Some(policy)),
             Err(_) => Case::request(Some(policy)),
         };
-        case.show(&self.vm, outcome);
         match &basis {
-            Ok(question) => tell_guard(host, question.position.guard(), Word::Allow),
-            // Nobody knows which of them it will meet.
-            Err(_) => [HTTP_GUARD, UPSTREAM_GUARD]
-                .iter()
-                .for_each(|guard| tell_guard(host, guard, Word::Allow)),
+            Ok(question) => {
+                match question.position {
+                    Position::Downstream => case.show_allowed(&self.vm, outcome),
+                    // The plugin has written about it in front of the load balancer.
+                    Position::Upstream(..) => case.show(&self.vm, outcome),
+                }
+                tell_guard(host, question.position.guard(), Word::Allow);
+            }
+            Err(_) => {
+                case.show(&self.vm, outcome);
+                // Nobody knows which of them it will meet.
+                tell_guard(host, HTTP_GUARD, Word::Allow);
+                tell_guard(host, UPSTREAM_GUARD, Word::Allow);
+            }
         }
         case.count(&self.vm, outcome);
         self.state = State::Allowed {
@@ -184,11 +192,11 @@ impl<H: Host> HttpFilter<H> {
     fn refuse(&mut self, policy: Option<&Policy>, question: Option<&Question>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         self.state = State::Refused;
-        tell_guard(
-            host,
-            question.map_or(HTTP_GUARD, |question| question.position.guard()),
-            Word::Deny,
-        );
+        if let Some(Position::Upstream(..)) = question.map(|question| question.position) {
+            tell_guard(host, UPSTREAM_GUARD, Word::Deny);
+        }
+        // Behind the load balancer, that guard has let the request pass; access logs take its word for the verdict.
+        tell_guard(host, HTTP_GUARD, Word::Deny);
         let case = question.map_or_else(|| Case::request(policy), |question| question.case(policy));
         case.show(&self.vm, outcome);
         let Denial { body, header } = Denial::new(host, policy, question, outcome);

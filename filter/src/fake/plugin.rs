@@ -123,7 +123,9 @@ impl Plugin {
         *self.world.headers.borrow_mut() = headers::encode(headers);
         self.world.header_reads.set(0);
         *self.world.reply.borrow_mut() = None;
-        self.world.set_state("portcullis_http", None);
+        for of_request in ["http", "verdict", "reason", "rule"] {
+            self.world.set_state(&format!("portcullis_{of_request}"), None);
+        }
         let mut filter = self.stream();
         let action = filter.request_headers();
         (filter, action)

@@ -28,8 +28,11 @@ fn connected(configuration: &str, source: &str, destination: &str) -> Plugin {
     plugin
 }
 
+/// Why, in the words of access logs, where a rule that allows is reason enough.
 fn reason(plugin: &Plugin) -> String {
-    plugin.world.state("portcullis_reason")
+    let reason = plugin.world.state("portcullis_reason");
+    let by_rule = reason.is_empty() && !plugin.world.state("portcullis_rule").is_empty();
+    if by_rule { "allowed-by-rule".into() } else { reason }
 }
 
 #[test]
@@ -48,7 +51,12 @@ fn rules_decide_on_each_request() {
         assert_eq!(plugin.get("deathstar", path), want, "{path}: {why}");
         let guard = if want == Action::Continue { "allow" } else { "deny" };
         assert_eq!(plugin.world.state("portcullis_http"), guard, "{path}");
-        assert_eq!(plugin.world.state("portcullis_verdict"), guard, "{path}");
+        let verdict = if want == Action::Continue { "" } else { "deny" };
+        assert_eq!(
+            plugin.world.state("portcullis_verdict"),
+            verdict,
+            "{path}: the guard's state says it"
+        );
         assert!(
             plugin
                 .world
@@ -272,4 +280,32 @@ proptest! {
             prop_assert_eq!(plugin.world.metric("portcullis_panics_total"), 0);
         }
     }
+}
+
+#[test]
+fn an_allowed_request_writes_what_says_all() {
+    const STATES: [&str; 3] = ["portcullis_verdict", "portcullis_reason", "portcullis_rule"];
+    let rule = "CiliumNetworkPolicy/empire/deathstar spec.ingress[1].toPorts[0].rules.http[0]";
+    for (configuration, want, why) in [
+        (fake::configuration(INGRESS), ["", "", rule], "a rule is reason enough"),
+        (
+            fake::without_policies(INGRESS),
+            ["", "not-isolated", ""],
+            "without a rule there is a reason",
+        ),
+    ] {
+        let plugin = connected(&configuration, XWING, METRICS);
+        assert_eq!(plugin.get("deathstar", "/metrics"), Action::Continue);
+        assert_eq!(STATES.map(|state| plugin.world.state(state)), want, "{why}");
+    }
+    let plugin = connected(&fake::without_policies(INGRESS), XWING, METRICS);
+    let (mut open, _) = plugin.request(&[(b":method", b"GET"), (b":path", b"/secrets")]);
+    assert!(plugin.configure(fake::configuration(INGRESS)));
+    open.judge_again();
+    let want = ["deny", "no-http-rule-matches"];
+    assert_eq!(
+        STATES.map(|state| plugin.world.state(state))[..2],
+        want,
+        "a denial writes all"
+    );
 }

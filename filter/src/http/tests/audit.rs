@@ -6,7 +6,7 @@ use super::*;
 fn both(plugin: &Plugin) -> [String; 2] {
     let state = |verdict, reason| format!("{} {}", plugin.world.state(verdict), plugin.world.state(reason));
     [
-        state("portcullis_verdict", "portcullis_reason"),
+        state("portcullis_http", "portcullis_reason"),
         state("portcullis_would", "portcullis_would_reason"),
     ]
 }
