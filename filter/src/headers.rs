@@ -1,5 +1,7 @@
 //! The headers of a request, read from the one buffer that the host hands over.
 
+use core::ops::Range;
+
 use policy_core::HttpFacts;
 
 /// A header map in the encoding of proxy-wasm: the number of pairs, the lengths of each name and value, then the
@@ -10,35 +12,55 @@ use policy_core::HttpFacts;
 pub(crate) struct Headers {
     raw: Vec<u8>,
     count: usize,
+    /// Where the pseudo-headers are that rules look at, found in the one look that every map gets.
+    method: Option<Range<usize>>,
+    path: Option<Range<usize>>,
+    authority: Option<Range<usize>>,
 }
 
 impl Headers {
     /// Takes over the bytes of a header map; `None` if they are not one. No bytes at all are an empty map.
     pub(crate) fn new(raw: Vec<u8>) -> Option<Self> {
-        if raw.is_empty() {
-            return Some(Self { raw, count: 0 });
+        let count = if raw.is_empty() {
+            0
+        } else {
+            usize::try_from(number(&raw, 0)?).ok()?
+        };
+        let mut headers = Self {
+            count,
+            method: None,
+            path: None,
+            authority: None,
+            raw,
+        };
+        let (mut method, mut path, mut authority) = (None, None, None);
+        let mut places = Places::new(count);
+        for _ in 0..count {
+            // A map that ends early would hide its last headers.
+            let (name, value) = places.next(&headers.raw)?;
+            let place = match headers.raw.get(name)? {
+                b":method" => &mut method,
+                b":path" => &mut path,
+                b":authority" => &mut authority,
+                _ => continue,
+            };
+            place.get_or_insert(value);
         }
-        let count = usize::try_from(number(&raw, 0)?).ok()?;
-        let headers = Self { raw, count };
-        // A map that ends early would hide its last headers.
-        (headers.pairs().count() == count).then_some(headers)
+        (headers.method, headers.path, headers.authority) = (method, path, authority);
+        Some(headers)
     }
 
-    /// All headers in their order, the pseudo-headers among them. Ends early where the map is damaged.
+    /// All headers in their order, the pseudo-headers among them.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut lengths = LENGTHS_START;
-        let first = self
-            .count
-            .checked_mul(PAIR_LENGTHS)
-            .and_then(|size| size.checked_add(LENGTHS_START));
-        let mut next = first.unwrap_or(usize::MAX);
+        let mut places = Places::new(self.count);
         (0..self.count).map_while(move |_| {
-            let (name, after_name) = field(&self.raw, lengths, next)?;
-            let (value, after_value) = field(&self.raw, lengths.checked_add(4)?, after_name)?;
-            lengths = lengths.checked_add(PAIR_LENGTHS)?;
-            next = after_value;
-            Some((name, value))
+            let (name, value) = places.next(&self.raw)?;
+            Some((self.raw.get(name)?, self.raw.get(value)?))
         })
+    }
+
+    fn at(&self, place: &Option<Range<usize>>) -> Option<&[u8]> {
+        self.raw.get(place.clone()?)
     }
 
     /// `:scheme`.
@@ -57,12 +79,40 @@ const LENGTHS_START: usize = 4;
 /// The bytes that hold the two lengths of a pair.
 const PAIR_LENGTHS: usize = 8;
 
-/// The field at `start`, whose length stands at `length_at`, and where the next one starts.
-fn field(raw: &[u8], length_at: usize, start: usize) -> Option<(&[u8], usize)> {
-    let length = usize::try_from(number(raw, length_at)?).ok()?;
-    let end = start.checked_add(length)?;
+/// Goes through a header map.
+struct Places {
+    /// Where the lengths of the next pair stand.
+    lengths: usize,
+    /// Where its name begins.
+    start: usize,
+}
+
+impl Places {
+    fn new(count: usize) -> Self {
+        let lengths = count.saturating_mul(PAIR_LENGTHS);
+        Self {
+            lengths: LENGTHS_START,
+            start: lengths.saturating_add(LENGTHS_START),
+        }
+    }
+
+    /// Where the next name and its value are; `None` if the map is damaged there.
+    fn next(&mut self, raw: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+        let (lengths, _) = raw.get(self.lengths..)?.split_first_chunk::<PAIR_LENGTHS>()?;
+        let [n0, n1, n2, n3, v0, v1, v2, v3] = *lengths;
+        let name = field(raw, self.start, u32::from_le_bytes([n0, n1, n2, n3]))?;
+        let value = field(raw, name.end.checked_add(1)?, u32::from_le_bytes([v0, v1, v2, v3]))?;
+        self.lengths = self.lengths.checked_add(PAIR_LENGTHS)?;
+        self.start = value.end.checked_add(1)?;
+        Some((name, value))
+    }
+}
+
+/// The place of a field that begins at `start`, which a zero byte follows.
+fn field(raw: &[u8], start: usize, length: u32) -> Option<Range<usize>> {
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
     raw.get(end).filter(|byte| **byte == 0)?;
-    Some((raw.get(start..end)?, end.checked_add(1)?))
+    Some(start..end)
 }
 
 fn number(raw: &[u8], at: usize) -> Option<u32> {
@@ -72,15 +122,15 @@ fn number(raw: &[u8], at: usize) -> Option<u32> {
 
 impl HttpFacts for Headers {
     fn method(&self) -> Option<&[u8]> {
-        self.first(b":method")
+        self.at(&self.method)
     }
 
     fn path(&self) -> Option<&[u8]> {
-        self.first(b":path")
+        self.at(&self.path)
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        self.first(b":authority")
+        self.at(&self.authority)
     }
 
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
