@@ -11,7 +11,6 @@ use policy_core::HttpFacts;
 #[derive(Debug)]
 pub(crate) struct Headers {
     raw: Vec<u8>,
-    count: usize,
     /// Where the pseudo-headers are that rules look at, found in the one look that every map gets.
     method: Option<Range<usize>>,
     path: Option<Range<usize>>,
@@ -21,42 +20,31 @@ pub(crate) struct Headers {
 impl Headers {
     /// Takes over the bytes of a header map; `None` if they are not one. No bytes at all are an empty map.
     pub(crate) fn new(raw: Vec<u8>) -> Option<Self> {
-        let count = if raw.is_empty() {
-            0
-        } else {
-            usize::try_from(number(&raw, 0)?).ok()?
-        };
-        let mut headers = Self {
-            count,
-            method: None,
-            path: None,
-            authority: None,
-            raw,
-        };
         let (mut method, mut path, mut authority) = (None, None, None);
-        let mut places = Places::new(count);
-        for _ in 0..count {
-            // A map that ends early would hide its last headers.
-            let (name, value) = places.next(&headers.raw)?;
-            let place = match headers.raw.get(name)? {
-                b":method" => &mut method,
-                b":path" => &mut path,
-                b":authority" => &mut authority,
+        let mut places = Places::of(&raw)?;
+        for (name, value) in places.by_ref() {
+            let pseudo = match raw.get(name).filter(|name| name.first() == Some(&b':')) {
+                Some(b":method") => &mut method,
+                Some(b":path") => &mut path,
+                Some(b":authority") => &mut authority,
                 _ => continue,
             };
-            place.get_or_insert(value);
+            pseudo.get_or_insert(value);
         }
-        (headers.method, headers.path, headers.authority) = (method, path, authority);
-        Some(headers)
+        // A map that ends early would hide its last headers.
+        let is_whole = places.lengths.is_empty();
+        is_whole.then_some(Self {
+            raw,
+            method,
+            path,
+            authority,
+        })
     }
 
     /// All headers in their order, the pseudo-headers among them.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut places = Places::new(self.count);
-        (0..self.count).map_while(move |_| {
-            let (name, value) = places.next(&self.raw)?;
-            Some((self.raw.get(name)?, self.raw.get(value)?))
-        })
+        let places = Places::of(&self.raw).into_iter().flatten();
+        places.filter_map(|(name, value)| Some((self.raw.get(name)?, self.raw.get(value)?)))
     }
 
     fn at(&self, place: &Option<Range<usize>>) -> Option<&[u8]> {
@@ -74,50 +62,60 @@ impl Headers {
     }
 }
 
-/// Behind the number of pairs.
-const LENGTHS_START: usize = 4;
 /// The bytes that hold the two lengths of a pair.
 const PAIR_LENGTHS: usize = 8;
 
-/// Goes through a header map.
-struct Places {
-    /// Where the lengths of the next pair stand.
-    lengths: usize,
-    /// Where its name begins.
+/// Where the names and values of a header map are, one pair after the other. Ends early where the map is damaged.
+struct Places<'a> {
+    raw: &'a [u8],
+    /// Those of the pairs that are left.
+    lengths: &'a [[u8; PAIR_LENGTHS]],
+    /// Where the next name begins.
     start: usize,
 }
 
-impl Places {
-    fn new(count: usize) -> Self {
-        let lengths = count.saturating_mul(PAIR_LENGTHS);
-        Self {
-            lengths: LENGTHS_START,
-            start: lengths.saturating_add(LENGTHS_START),
-        }
+impl<'a> Places<'a> {
+    /// `None` if there is no room for the lengths of so many pairs.
+    fn of(raw: &'a [u8]) -> Option<Self> {
+        let Some((count, rest)) = raw.split_first_chunk() else {
+            let nothing = Self {
+                raw,
+                lengths: &[],
+                start: 0,
+            };
+            return raw.is_empty().then_some(nothing);
+        };
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (lengths, _) = rest.as_chunks();
+        let lengths = lengths.get(..count)?;
+        let start = raw
+            .len()
+            .checked_sub(rest.len())?
+            .checked_add(lengths.as_flattened().len())?;
+        Some(Self { raw, lengths, start })
     }
 
-    /// Where the next name and its value are; `None` if the map is damaged there.
-    fn next(&mut self, raw: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
-        let (lengths, _) = raw.get(self.lengths..)?.split_first_chunk::<PAIR_LENGTHS>()?;
+    /// The place of the field of this length, which a zero byte follows.
+    fn field(&mut self, length: u32) -> Option<Range<usize>> {
+        let start = self.start;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        self.raw.get(end).filter(|byte| **byte == 0)?;
+        self.start = end.checked_add(1)?;
+        Some(start..end)
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = (Range<usize>, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (lengths, rest) = self.lengths.split_first()?;
         let [n0, n1, n2, n3, v0, v1, v2, v3] = *lengths;
-        let name = field(raw, self.start, u32::from_le_bytes([n0, n1, n2, n3]))?;
-        let value = field(raw, name.end.checked_add(1)?, u32::from_le_bytes([v0, v1, v2, v3]))?;
-        self.lengths = self.lengths.checked_add(PAIR_LENGTHS)?;
-        self.start = value.end.checked_add(1)?;
+        let name = self.field(u32::from_le_bytes([n0, n1, n2, n3]))?;
+        let value = self.field(u32::from_le_bytes([v0, v1, v2, v3]))?;
+        self.lengths = rest;
         Some((name, value))
     }
-}
-
-/// The place of a field that begins at `start`, which a zero byte follows.
-fn field(raw: &[u8], start: usize, length: u32) -> Option<Range<usize>> {
-    let end = start.checked_add(usize::try_from(length).ok()?)?;
-    raw.get(end).filter(|byte| **byte == 0)?;
-    Some(start..end)
-}
-
-fn number(raw: &[u8], at: usize) -> Option<u32> {
-    let bytes = raw.get(at..at.checked_add(4)?)?;
-    bytes.try_into().ok().map(u32::from_le_bytes)
 }
 
 impl HttpFacts for Headers {

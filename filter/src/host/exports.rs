@@ -4,7 +4,7 @@
 //! are none here of which the plugin makes nothing: what a response says, what is over but not yet forgotten.
 //!
 //! What a host must not do, call for a context that it never told of or has told to forget, Envoy does. It gets an answer
-//! that lets nothing pass ([`Contexts`](crate::contexts::Contexts)). No panic leaves a callback.
+//! that lets nothing pass ([`Contexts`]). No panic leaves a callback.
 
 #![expect(unsafe_code, reason = "functions that a host finds by their names")]
 
@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::{Action, Envoy};
 use crate::{
+    contexts::Contexts,
     stream::Data,
     vm::{self, Vm},
 };
@@ -21,14 +22,16 @@ thread_local! {
     static VM: Rc<Vm<Envoy>> = Rc::new(Vm::new(Envoy));
 }
 
-fn of_vm<R>(body: impl FnOnce(&Rc<Vm<Envoy>>) -> R) -> R {
-    VM.with(body)
+/// Runs the body of a callback; `None` if it panicked.
+fn shielded<R>(body: impl FnOnce(&Rc<Vm<Envoy>>) -> R) -> Option<R> {
+    VM.with(|vm| vm.shield(|| body(vm)))
 }
 
-fn status(action: Action) -> u32 {
-    match action {
-        Action::Continue => 0,
-        Action::Pause => 1,
+/// Runs the body of a callback for a stream.
+fn decided(body: impl FnOnce(&Contexts<Envoy>) -> Action) -> u32 {
+    match shielded(|vm| body(&vm.contexts)) {
+        Some(Action::Continue) => 0,
+        Some(Action::Pause) | None => 1,
     }
 }
 
@@ -47,55 +50,57 @@ extern "C" fn _initialize() {
 /// A root context if `root` is 0, else a stream that is made from it.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(id: u32, root: u32) {
-    of_vm(|vm| vm.shield(|| vm.contexts.create(vm, id, root)));
+    shielded(|vm| vm.contexts.create(vm, id, root));
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
-    of_vm(|vm| vm.shield(|| vm.contexts.delete(id)));
+    shielded(|vm| vm.contexts.delete(id));
 }
 
 /// `false` would be no refusal, but no filter: see [`Root::configure`](crate::root::Root::configure).
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(id: u32, size: usize) -> u32 {
-    let root = of_vm(|vm| vm.contexts.root(id));
-    u32::from(root.is_none_or(|root| root.configure(size)))
+    let accepted = shielded(|vm| vm.contexts.root(id).is_none_or(|root| root.configure(size)));
+    u32::from(accepted.unwrap_or(true))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(id: u32) {
-    if let Some(root) = of_vm(|vm| vm.contexts.root(id)) {
-        root.tick();
-    }
+    shielded(|vm| {
+        if let Some(root) = vm.contexts.root(id) {
+            root.tick();
+        }
+    });
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_new_connection(id: u32) -> u32 {
-    status(of_vm(|vm| vm.contexts.new_connection(id)))
+    decided(|contexts| contexts.new_connection(id))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_downstream_data(id: u32, _size: usize, _end: u32) -> u32 {
-    status(of_vm(|vm| vm.contexts.data(id, Data::Downstream)))
+    decided(|contexts| contexts.data(id, Data::Downstream))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_upstream_data(id: u32, _size: usize, end: u32) -> u32 {
     let data = if end == 0 { Data::Upstream } else { Data::EndOfUpstream };
-    status(of_vm(|vm| vm.contexts.data(id, data)))
+    decided(|contexts| contexts.data(id, data))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(id: u32, _count: u32, _end: u32) -> u32 {
-    status(of_vm(|vm| vm.contexts.request_headers(id)))
+    decided(|contexts| contexts.request_headers(id))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(id: u32, _size: usize, _end: u32) -> u32 {
-    status(of_vm(|vm| vm.contexts.rest_of_request(id)))
+    decided(|contexts| contexts.rest_of_request(id))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(id: u32, _count: u32) -> u32 {
-    status(of_vm(|vm| vm.contexts.rest_of_request(id)))
+    decided(|contexts| contexts.rest_of_request(id))
 }
