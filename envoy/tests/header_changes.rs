@@ -70,8 +70,8 @@ fn the_application_gets_the_headers_that_the_rules_want() {
         .wait_for_access(|line| line["path"] == "/changed", TIMEOUT)
         .unwrap();
     assert_eq!(
-        (&line["verdict"], &line["reason"]),
-        (&json!("allow"), &json!("allowed-by-rule"))
+        (&line["verdict"], &line["reason"], line["rule"].is_string()),
+        (&json!("allow"), &Value::Null, true)
     );
 }
 

@@ -43,6 +43,16 @@ impl<'a> Case<'a> {
     /// Writes what access logs show. Before the stream ends, or it is too late.
     pub(crate) fn show<H: Host>(&self, vm: &Vm<H>, outcome: &Outcome) {
         outcome.show(&vm.host);
+        self.show_more(vm, outcome);
+    }
+
+    /// The same for an allowed request of which nothing was written before.
+    pub(crate) fn show_allowed<H: Host>(&self, vm: &Vm<H>, outcome: &Outcome) {
+        outcome.show_allowed(&vm.host);
+        self.show_more(vm, outcome);
+    }
+
+    fn show_more<H: Host>(&self, vm: &Vm<H>, outcome: &Outcome) {
         if self.policy.is_some_and(Policy::has_audit) {
             outcome.show_would(&vm.host);
         }

@@ -17,12 +17,11 @@ use crate::{
     host::Host,
     report::Refusal,
 };
-pub(crate) use listener::Chain;
-use listener::{metadata, word};
+pub(crate) use listener::{Chain, Listener};
 
-/// Filter state with the facts of a connection, private to the two filters.
+/// Filter state with the facts of a connection, private to the two filters. It is also a property of this name, which
+/// Envoy finds sooner than the same one below `filter_state`.
 const STATE: &str = "portcullis_conn";
-const STATE_PROPERTY: &str = "filter_state\0wasm.portcullis_conn";
 
 const SOURCE: &str = "source\0address";
 const DESTINATION: &str = "destination\0address";
@@ -95,24 +94,28 @@ impl ConnectionFacts {
     /// absent; what that means is for the policy to say.
     ///
     /// `id` is [`Settings::of_facts`] of these settings, which the policy has at hand.
-    pub(crate) fn gather<H: Host>(host: &H, settings: &Settings, id: u64) -> Result<(Self, Chain, Later), Refusal> {
-        let chain = Chain::of_listener(host)?;
-        let direction = word(host, metadata!("direction"), DirectionSetting::from_bytes)?.unwrap_or(settings.direction);
+    pub(crate) fn gather<H: Host>(
+        host: &H,
+        listener: &Listener,
+        settings: &Settings,
+        id: u64,
+    ) -> Result<(Self, Chain, Later), Refusal> {
+        let chain = listener.chain()?;
+        let direction = listener
+            .word("direction", DirectionSetting::from_bytes)?
+            .unwrap_or(settings.direction);
         let scope = direction
             .scope()
             .or_else(|| listener::scope(host))
             .ok_or(Refusal::UnknownDirection)?;
-        let destination =
-            word(host, metadata!("destination"), DestinationSetting::from_bytes)?.unwrap_or(settings.destination);
-        let transport = word(host, metadata!("transport"), |text| {
-            str::from_utf8(text).ok()?.parse().ok()
-        })?;
-        let port = word(host, metadata!("port"), listener::parse_port)?;
+        let destination = listener
+            .word("destination", DestinationSetting::from_bytes)?
+            .unwrap_or(settings.destination);
+        let transport = listener.word("transport", |text| str::from_utf8(text).ok()?.parse().ok())?;
+        let port = listener.word("port", listener::parse_port)?;
         // Not `connection.mtls`, which is true for certificates that nobody verified, too.
-        let authenticated = word(host, metadata!("authentication"), |text| {
-            (text == b"network").then_some(true)
-        })?;
-        let certificate = word(host, metadata!("certificate"), CertificateSetting::from_bytes)?;
+        let authenticated = listener.word("authentication", |text| (text == b"network").then_some(true))?;
+        let certificate = listener.word("certificate", CertificateSetting::from_bytes)?;
         let (source, source_port) = address(host, SOURCE)?.unzip();
         let (destination, port) = match destination {
             DestinationSetting::Authority => (ConnectionDestination::Authority, Some(port.unwrap_or(HTTP_PORT))),
@@ -143,8 +146,14 @@ impl ConnectionFacts {
     }
 
     /// Reads the rest, which must be there by now: who the peer is, and where the connection goes.
-    pub(crate) fn complete<H: Host>(&mut self, host: &H, settings: &Settings, later: Later) -> Result<(), Refusal> {
-        let peer = identity::of_peer(host, &settings.identity, later.certificate)?;
+    pub(crate) fn complete<H: Host>(
+        &mut self,
+        host: &H,
+        listener: &Listener,
+        settings: &Settings,
+        later: Later,
+    ) -> Result<(), Refusal> {
+        let peer = identity::of_peer(host, listener, &settings.identity, later.certificate)?;
         self.authenticated |= peer.authenticated;
         self.claim = peer.claim;
         if later.upstream {
@@ -186,7 +195,7 @@ impl ConnectionFacts {
 
     /// What the network filter handed over. There is nothing if it did not run on this connection.
     pub(crate) fn handed_over<H: Host>(host: &H) -> Result<Vec<u8>, Refusal> {
-        let bytes = host.property(STATE_PROPERTY).ok().flatten();
+        let bytes = host.property(STATE).ok().flatten();
         bytes.ok_or(Refusal::NoConnectionFacts)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     headers::{self, Headers},
     host::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream},
 };
-pub(crate) use plugin::{Plugin, ROOT};
+pub(crate) use plugin::{OTHER_ROOT, Plugin, ROOT, Stream as OpenStream};
 pub(crate) use policies::{
     all_audited, anybody, audited, configuration, ingress, packed, with_policies, without_policies,
 };
@@ -175,6 +175,17 @@ impl World {
     }
 }
 
+/// What there is below a path, as a host hands over maps.
+fn map_of(properties: &BTreeMap<String, Vec<u8>>, path: &str) -> Option<Vec<u8>> {
+    let below = |(other, value): (&'_ String, &'_ Vec<u8>)| {
+        let key = other.strip_prefix(path)?.strip_prefix('\0')?;
+        Some((key.as_bytes().to_vec(), value.clone()))
+    };
+    let pairs: Vec<_> = properties.iter().filter_map(below).collect();
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+    (!pairs.is_empty()).then(|| headers::encode(&pairs))
+}
+
 fn state_path(name: &str) -> String {
     format!("filter_state\0wasm.{name}")
 }
@@ -185,7 +196,9 @@ impl Host for FakeHost {
             Mood::Helpful => {
                 let reads = u32::from(path == "connection\0requested_server_name");
                 self.0.server_name_reads.set(self.0.server_name_reads.get() + reads);
-                Ok(self.0.properties.borrow().get(path).cloned())
+                let properties = self.0.properties.borrow();
+                let value = properties.get(path).or_else(|| properties.get(&state_path(path)));
+                Ok(value.cloned().or_else(|| map_of(&properties, path)))
             }
             Mood::Absent => Ok(None),
             Mood::Failing => Err(INTERNAL_FAILURE),

@@ -1,5 +1,7 @@
 //! The headers of a request, read from the one buffer that the host hands over.
 
+use core::ops::Range;
+
 use policy_core::HttpFacts;
 
 /// A header map in the encoding of proxy-wasm: the number of pairs, the lengths of each name and value, then the
@@ -9,36 +11,44 @@ use policy_core::HttpFacts;
 #[derive(Debug)]
 pub(crate) struct Headers {
     raw: Vec<u8>,
-    count: usize,
+    /// Where the pseudo-headers are that rules look at, found in the one look that every map gets.
+    method: Option<Range<usize>>,
+    path: Option<Range<usize>>,
+    authority: Option<Range<usize>>,
 }
 
 impl Headers {
     /// Takes over the bytes of a header map; `None` if they are not one. No bytes at all are an empty map.
     pub(crate) fn new(raw: Vec<u8>) -> Option<Self> {
-        if raw.is_empty() {
-            return Some(Self { raw, count: 0 });
+        let (mut method, mut path, mut authority) = (None, None, None);
+        let mut places = Places::of(&raw)?;
+        for (name, value) in places.by_ref() {
+            let pseudo = match raw.get(name).filter(|name| name.first() == Some(&b':')) {
+                Some(b":method") => &mut method,
+                Some(b":path") => &mut path,
+                Some(b":authority") => &mut authority,
+                _ => continue,
+            };
+            pseudo.get_or_insert(value);
         }
-        let count = usize::try_from(number(&raw, 0)?).ok()?;
-        let headers = Self { raw, count };
         // A map that ends early would hide its last headers.
-        (headers.pairs().count() == count).then_some(headers)
+        let is_whole = places.lengths.is_empty();
+        is_whole.then_some(Self {
+            raw,
+            method,
+            path,
+            authority,
+        })
     }
 
-    /// All headers in their order, the pseudo-headers among them. Ends early where the map is damaged.
+    /// All headers in their order, the pseudo-headers among them.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut lengths = LENGTHS_START;
-        let first = self
-            .count
-            .checked_mul(PAIR_LENGTHS)
-            .and_then(|size| size.checked_add(LENGTHS_START));
-        let mut next = first.unwrap_or(usize::MAX);
-        (0..self.count).map_while(move |_| {
-            let (name, after_name) = field(&self.raw, lengths, next)?;
-            let (value, after_value) = field(&self.raw, lengths.checked_add(4)?, after_name)?;
-            lengths = lengths.checked_add(PAIR_LENGTHS)?;
-            next = after_value;
-            Some((name, value))
-        })
+        let places = Places::of(&self.raw).into_iter().flatten();
+        places.filter_map(|(name, value)| Some((self.raw.get(name)?, self.raw.get(value)?)))
+    }
+
+    fn at(&self, place: &Option<Range<usize>>) -> Option<&[u8]> {
+        self.raw.get(place.clone()?)
     }
 
     /// `:scheme`.
@@ -52,35 +62,73 @@ impl Headers {
     }
 }
 
-/// Behind the number of pairs.
-const LENGTHS_START: usize = 4;
 /// The bytes that hold the two lengths of a pair.
 const PAIR_LENGTHS: usize = 8;
 
-/// The field at `start`, whose length stands at `length_at`, and where the next one starts.
-fn field(raw: &[u8], length_at: usize, start: usize) -> Option<(&[u8], usize)> {
-    let length = usize::try_from(number(raw, length_at)?).ok()?;
-    let end = start.checked_add(length)?;
-    raw.get(end).filter(|byte| **byte == 0)?;
-    Some((raw.get(start..end)?, end.checked_add(1)?))
+/// Where the names and values of a header map are, one pair after the other. Ends early where the map is damaged.
+struct Places<'a> {
+    raw: &'a [u8],
+    /// Those of the pairs that are left.
+    lengths: &'a [[u8; PAIR_LENGTHS]],
+    /// Where the next name begins.
+    start: usize,
 }
 
-fn number(raw: &[u8], at: usize) -> Option<u32> {
-    let bytes = raw.get(at..at.checked_add(4)?)?;
-    bytes.try_into().ok().map(u32::from_le_bytes)
+impl<'a> Places<'a> {
+    /// `None` if there is no room for the lengths of so many pairs.
+    fn of(raw: &'a [u8]) -> Option<Self> {
+        let Some((count, rest)) = raw.split_first_chunk() else {
+            let nothing = Self {
+                raw,
+                lengths: &[],
+                start: 0,
+            };
+            return raw.is_empty().then_some(nothing);
+        };
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (lengths, _) = rest.as_chunks();
+        let lengths = lengths.get(..count)?;
+        let start = raw
+            .len()
+            .checked_sub(rest.len())?
+            .checked_add(lengths.as_flattened().len())?;
+        Some(Self { raw, lengths, start })
+    }
+
+    /// The place of the field of this length, which a zero byte follows.
+    fn field(&mut self, length: u32) -> Option<Range<usize>> {
+        let start = self.start;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        self.raw.get(end).filter(|byte| **byte == 0)?;
+        self.start = end.checked_add(1)?;
+        Some(start..end)
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = (Range<usize>, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (lengths, rest) = self.lengths.split_first()?;
+        let [n0, n1, n2, n3, v0, v1, v2, v3] = *lengths;
+        let name = self.field(u32::from_le_bytes([n0, n1, n2, n3]))?;
+        let value = self.field(u32::from_le_bytes([v0, v1, v2, v3]))?;
+        self.lengths = rest;
+        Some((name, value))
+    }
 }
 
 impl HttpFacts for Headers {
     fn method(&self) -> Option<&[u8]> {
-        self.first(b":method")
+        self.at(&self.method)
     }
 
     fn path(&self) -> Option<&[u8]> {
-        self.first(b":path")
+        self.at(&self.path)
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        self.first(b":authority")
+        self.at(&self.authority)
     }
 
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8])) {

@@ -1,24 +1,15 @@
-//! The host: what the plugin asks of it ([`Host`]), and how it calls the plugin.
+//! The host: what the plugin asks of it ([`Host`]), and how it calls the plugin ([`exports`]).
 //!
-//! This is the only file that names the SDK, which owns the exported callbacks and finds the context that each is
-//! for. Its wrappers of host functions are not used, see [`envoy`].
+//! This is the only place that knows the interface, proxy-wasm 0.2.1. The Rust SDK of proxy-wasm is not in between: it
+//! panics on what a host should not say or do and Envoy does, and it finds out by a property of every stream, and some
+//! maps, what the first callback of the stream says anyway.
 
 mod envoy;
+mod exports;
+mod memory;
 
 use core::fmt;
-use std::rc::Rc;
 
-use proxy_wasm::{
-    traits::{Context, HttpContext, RootContext, StreamContext},
-    types::{Action as SdkAction, ContextType},
-};
-
-use crate::{
-    http::HttpFilter,
-    root::Root,
-    stream::{Data, NetworkFilter},
-    vm::{self, Vm},
-};
 use envoy::Envoy;
 
 /// What a callback answers.
@@ -114,86 +105,4 @@ pub(crate) trait Host {
     fn act_for(&self, context: u32) -> Result<(), HostError>;
     /// Writes a line to the log. A line that is lost does not matter.
     fn log(&self, level: Level, message: &str);
-}
-
-thread_local! {
-    /// The state that all plugins of this VM share.
-    static VM: Rc<Vm<Envoy>> = Rc::new(Vm::new(Envoy));
-}
-
-/// Called once, when the VM starts: from here on, panics are logged, and lack of memory is a panic.
-pub(crate) fn start() {
-    std::panic::set_hook(Box::new(|panic| vm::log_panic(&Envoy, panic)));
-    #[cfg(all(target_arch = "wasm32", panic = "unwind"))]
-    std::alloc::set_alloc_error_hook(vm::out_of_memory);
-    proxy_wasm::set_root_context(|id| Box::new(Root::new(VM.with(Rc::clone), id)));
-}
-
-impl From<Action> for SdkAction {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Continue => Self::Continue,
-            Action::Pause => Self::Pause,
-        }
-    }
-}
-
-impl Context for Root<Envoy> {}
-
-impl RootContext for Root<Envoy> {
-    fn on_configure(&mut self, size: usize) -> bool {
-        self.configure(size)
-    }
-
-    fn on_tick(&mut self) {
-        self.tick();
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(if self.is_http_stream() {
-            ContextType::HttpContext
-        } else {
-            ContextType::StreamContext
-        })
-    }
-
-    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(self.http_filter(id)))
-    }
-
-    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
-        Some(Box::new(self.network_filter(id)))
-    }
-}
-
-impl Context for NetworkFilter<Envoy> {}
-
-impl StreamContext for NetworkFilter<Envoy> {
-    fn on_new_connection(&mut self) -> SdkAction {
-        self.new_connection().into()
-    }
-
-    fn on_downstream_data(&mut self, _size: usize, _end: bool) -> SdkAction {
-        self.data(Data::Downstream).into()
-    }
-
-    fn on_upstream_data(&mut self, _size: usize, end: bool) -> SdkAction {
-        self.data(if end { Data::EndOfUpstream } else { Data::Upstream }).into()
-    }
-}
-
-impl Context for HttpFilter<Envoy> {}
-
-impl HttpContext for HttpFilter<Envoy> {
-    fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> SdkAction {
-        self.request_headers().into()
-    }
-
-    fn on_http_request_body(&mut self, _size: usize, _end: bool) -> SdkAction {
-        self.rest_of_request().into()
-    }
-
-    fn on_http_request_trailers(&mut self, _count: usize) -> SdkAction {
-        self.rest_of_request().into()
-    }
 }

@@ -3,7 +3,7 @@
 mod answer;
 mod denial;
 
-use core::{cell::RefCell, mem};
+use core::mem;
 use std::rc::Rc;
 
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     facts::ConnectionFacts,
     headers::Headers,
     host::{Action, Host, LocalReply, Stream},
-    live::Open,
     metrics::Layer,
     policy::{Current, KnownConnection, Plugin, Policy},
     report::{HTTP_GUARD, Outcome, Refusal, UPSTREAM_GUARD, Word, tell_guard},
@@ -28,20 +27,15 @@ const PERMISSION_DENIED: i32 = 7;
 /// When to ask again about what an outdated policy allowed.
 const SOON_MILLISECONDS: u32 = 50;
 
-/// One request, as the host holds it.
+/// One request.
 pub(crate) struct HttpFilter<H: Host> {
-    id: u32,
-    request: Rc<Request<H>>,
-}
-
-struct Request<H> {
     vm: Rc<Vm<H>>,
     /// What is in force; given back once it was asked, or a long request would keep its policy in memory. To ask it
     /// twice is to find none, which is a denial.
-    current: RefCell<Current>,
+    current: Current,
     /// What tells of newer policies; `None` if it was never configured.
     plugin: Option<Rc<Plugin>>,
-    state: RefCell<State>,
+    state: State,
 }
 
 enum State {
@@ -57,73 +51,62 @@ enum State {
 }
 
 /// What a request was judged by. Without a question it was refused, and a policy that only audits let it pass.
-type Basis = Result<Rc<Question>, Refusal>;
+type Basis = Result<Question, Refusal>;
 
-impl<H: Host + 'static> HttpFilter<H> {
-    pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
-        let request = Rc::new(Request {
+impl<H: Host> HttpFilter<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
+        Self {
             vm,
-            current: RefCell::new(current),
+            current,
             plugin,
-            state: RefCell::new(State::New),
-        });
-        let open: Rc<dyn Open> = Rc::<Request<H>>::clone(&request);
-        request.vm.live.add(id, Rc::downgrade(&open));
-        Self { id, request }
+            state: State::New,
+        }
     }
 
     /// Decides on the request.
     pub(crate) fn request_headers(&mut self) -> Action {
-        self.request.shielded(Request::decide)
+        self.shielded(Self::decide)
     }
 
     /// Body and trailers pass if the headers did. They must not do so otherwise: going on with a later part of a
     /// request would release its headers, too.
     pub(crate) fn rest_of_request(&mut self) -> Action {
-        match *self.request.state.borrow() {
-            State::Allowed { .. } => return Action::Continue,
-            State::Refused => return Action::Pause,
-            State::New => {}
+        match self.state {
+            State::Allowed { .. } => Action::Continue,
+            State::Refused => Action::Pause,
+            // A host that skips the first callback does not get around the policy.
+            State::New => self.shielded(Self::decide),
         }
-        // A host that skips the first callback does not get around the policy.
-        self.request.shielded(Request::decide)
     }
-}
 
-impl<H: Host> Drop for HttpFilter<H> {
-    fn drop(&mut self) {
-        self.request.vm.live.remove(self.id);
-    }
-}
-
-impl<H: Host> Open for Request<H> {
-    fn is_outdated(&self) -> bool {
+    /// Whether there is a newer policy than the one that allowed it.
+    pub(crate) fn is_outdated(&self) -> bool {
         let newest = || self.plugin.as_ref().and_then(|plugin| plugin.latest());
-        match &*self.state.borrow() {
+        match &self.state {
             State::Allowed { generation, .. } => newest().is_some_and(|policy| policy.generation != *generation),
             State::New | State::Refused => false,
         }
     }
 
-    fn judge_again(&self) {
-        self.shielded(Self::decide_again);
+    /// Asks the newest policy about a request that an earlier one allowed, and that is not over.
+    pub(crate) fn judge_again(&mut self) -> Action {
+        self.shielded(Self::decide_again)
     }
-}
 
-impl<H: Host> Request<H> {
-    fn shielded(&self, body: impl FnOnce(&Self) -> Action) -> Action {
-        self.vm.shield(|| body(self)).unwrap_or_else(|| {
-            self.state.replace(State::Refused);
-            self.vm
-                .shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
+    /// What panics leaves the request refused: its state is not there while it is judged.
+    fn shielded(&mut self, body: impl FnOnce(&mut Self) -> Action) -> Action {
+        let vm = Rc::clone(&self.vm);
+        vm.shield(|| body(self)).unwrap_or_else(|| {
+            vm.shield(|| self.refuse(None, None, &Refusal::InternalError.into()));
             Action::Pause
         })
     }
 
-    fn decide(&self) -> Action {
+    fn decide(&mut self) -> Action {
         #[cfg(feature = "fault-injection")]
         fault::inject(&self.vm.host);
-        let current = mem::take(&mut *self.current.borrow_mut());
+        self.state = State::Refused;
+        let current = mem::take(&mut self.current);
         let policy = match current.policy() {
             Ok(policy) => policy,
             Err(refusal) => return self.refuse(None, None, &refusal.into()),
@@ -140,7 +123,7 @@ impl<H: Host> Request<H> {
             Err(refusal) => Outcome::from(refusal).with_rule(outcome.rule().cloned()),
         };
         if outcome.allows() {
-            self.allow(policy, Ok(Rc::new(question)), &outcome)
+            self.allow(policy, Ok(question), &outcome)
         } else {
             self.refuse(Some(policy), Some(&question), &outcome)
         }
@@ -170,42 +153,50 @@ impl<H: Host> Request<H> {
         }
     }
 
-    fn allow(&self, policy: &Policy, basis: Basis, outcome: &Outcome) -> Action {
+    fn allow(&mut self, policy: &Policy, basis: Basis, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
         let case = match &basis {
             Ok(question) => question.case(Some(policy)),
             Err(_) => Case::request(Some(policy)),
         };
-        case.show(&self.vm, outcome);
         match &basis {
-            Ok(question) => tell_guard(host, question.position.guard(), Word::Allow),
-            // Nobody knows which of them it will meet.
-            Err(_) => [HTTP_GUARD, UPSTREAM_GUARD]
-                .iter()
-                .for_each(|guard| tell_guard(host, guard, Word::Allow)),
+            Ok(question) => {
+                match question.position {
+                    Position::Downstream => case.show_allowed(&self.vm, outcome),
+                    // The plugin has written about it in front of the load balancer.
+                    Position::Upstream(..) => case.show(&self.vm, outcome),
+                }
+                tell_guard(host, question.position.guard(), Word::Allow);
+            }
+            Err(_) => {
+                case.show(&self.vm, outcome);
+                // Nobody knows which of them it will meet.
+                tell_guard(host, HTTP_GUARD, Word::Allow);
+                tell_guard(host, UPSTREAM_GUARD, Word::Allow);
+            }
         }
         case.count(&self.vm, outcome);
-        self.state.replace(State::Allowed {
+        self.state = State::Allowed {
             basis,
             generation: policy.generation,
             told_would: policy.has_audit(),
-        });
+        };
         if self.is_outdated() {
             // A policy is arriving, and the HTTP filters of Envoy are behind its network filters.
-            let _ = host.tick_every(SOON_MILLISECONDS);
+            let _ = self.vm.host.tick_every(SOON_MILLISECONDS);
         }
         Action::Continue
     }
 
     /// With the policy that was asked and the question that it was asked, as far as it came to that.
-    fn refuse(&self, policy: Option<&Policy>, question: Option<&Question>, outcome: &Outcome) -> Action {
+    fn refuse(&mut self, policy: Option<&Policy>, question: Option<&Question>, outcome: &Outcome) -> Action {
         let host = &self.vm.host;
-        self.state.replace(State::Refused);
-        tell_guard(
-            host,
-            question.map_or(HTTP_GUARD, |question| question.position.guard()),
-            Word::Deny,
-        );
+        self.state = State::Refused;
+        if let Some(Position::Upstream(..)) = question.map(|question| question.position) {
+            tell_guard(host, UPSTREAM_GUARD, Word::Deny);
+        }
+        // Behind the load balancer, that guard has let the request pass; access logs take its word for the verdict.
+        tell_guard(host, HTTP_GUARD, Word::Deny);
         let case = question.map_or_else(|| Case::request(policy), |question| question.case(policy));
         case.show(&self.vm, outcome);
         let Denial { body, header } = Denial::new(host, policy, question, outcome);
@@ -224,13 +215,21 @@ impl<H: Host> Request<H> {
         Action::Pause
     }
 
-    /// Asks the newest policy about a request that an earlier one allowed, and that is not over.
-    fn decide_again(&self) -> Action {
-        let (basis, told_would) = match &*self.state.borrow() {
-            State::Allowed { basis, told_would, .. } => (basis.clone(), *told_would),
-            State::New | State::Refused => return Action::Pause,
+    fn decide_again(&mut self) -> Action {
+        let State::Allowed {
+            basis,
+            generation,
+            told_would,
+        } = mem::replace(&mut self.state, State::Refused)
+        else {
+            return Action::Pause;
         };
         let Some(policy) = self.plugin.as_ref().and_then(|plugin| plugin.latest()) else {
+            self.state = State::Allowed {
+                basis,
+                generation,
+                told_would,
+            };
             return Action::Continue;
         };
         let host = &self.vm.host;
@@ -247,14 +246,14 @@ impl<H: Host> Request<H> {
                 if told_would {
                     outcome.show_would(host);
                 }
-                return self.refuse(Some(&policy), basis.as_deref().ok(), &outcome);
+                return self.refuse(Some(&policy), basis.as_ref().ok(), &outcome);
             }
         }
-        self.state.replace(State::Allowed {
+        self.state = State::Allowed {
             basis,
             generation: policy.generation,
             told_would,
-        });
+        };
         Action::Continue
     }
 }

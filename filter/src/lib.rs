@@ -7,7 +7,7 @@
 //!
 //! Every way to fail ends in a denial. A missing policy, a missing fact or a failing host call denies; a panic is
 //! caught (`vm.rs`) and denies; and nothing passes the native guards behind the filters unless the filter state says
-//! `allow` (`report.rs`). Only `host.rs` names the SDK: all else talks to its trait `Host`, and a fake host tests it.
+//! `allow` (`report.rs`). Only `host.rs` knows the interface: all else talks to its trait `Host`, and a fake host tests it.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -30,6 +30,7 @@ mod certificate;
 mod changes;
 mod claim;
 mod config;
+mod contexts;
 mod facts;
 #[cfg(test)]
 mod fake;
@@ -38,7 +39,6 @@ mod headers;
 mod host;
 mod http;
 mod json;
-mod live;
 mod metrics;
 mod path;
 mod policy;
@@ -49,8 +49,3 @@ mod stream;
 mod time;
 mod vm;
 mod who;
-
-/// What the host calls once, when the VM starts.
-mod entry {
-    proxy_wasm::main! {{ crate::host::start() }}
-}

@@ -23,6 +23,8 @@ const VERDICT: &str = "portcullis_verdict";
 const REASON: &str = "portcullis_reason";
 const RULE: &str = "portcullis_rule";
 
+const ALLOWED_BY_RULE: &str = Reason::AllowedByRule.as_str();
+
 /// A denial by the plugin itself, because policy could not be asked or its answer could not be enforced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
@@ -207,7 +209,20 @@ impl Outcome {
         }
     }
 
-    /// Writes the state that access logs show.
+    /// Writes the state that access logs show of an allowed request of which nothing was written before, in one piece
+    /// where one says all: the guard's state is its verdict, and a rule that allows needs no other reason. Each piece
+    /// costs every request.
+    pub(crate) fn show_allowed<H: Host>(&self, host: &H) {
+        let rule = self.rule.as_ref();
+        if rule.is_none() || self.reason != ALLOWED_BY_RULE {
+            let _ = host.set_state(REASON, self.reason.as_bytes());
+        }
+        if let Some(rule) = rule {
+            let _ = host.set_state(RULE, rule.as_str().as_bytes());
+        }
+    }
+
+    /// Writes all of the state that access logs show.
     ///
     /// Requests and their connection must not both do so: a request would overwrite the state of its connection, and
     /// with it what other requests on it show.

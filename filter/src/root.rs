@@ -22,11 +22,9 @@ const PLUGIN_ROOT_ID: &str = "plugin_root_id";
 const TICK_MILLISECONDS: u32 = 50;
 /// How much that is open is judged in one go: what is in flight must not wait for long.
 const BATCH: usize = 256;
-/// Only streams of HTTP filters have it.
-const REQUEST_PROTOCOL: &str = "request\0protocol";
 
 /// A root context: one configuration of one plugin.
-pub(crate) struct Root<H> {
+pub(crate) struct Root<H: Host> {
     id: u32,
     vm: Rc<Vm<H>>,
     plugin: OnceCell<Rc<Plugin>>,
@@ -56,7 +54,7 @@ impl fmt::Display for ConfigureError {
     }
 }
 
-impl<H: Host + 'static> Root<H> {
+impl<H: Host> Root<H> {
     pub(crate) fn new(vm: Rc<Vm<H>>, id: u32) -> Self {
         Self {
             id,
@@ -190,15 +188,8 @@ impl<H: Host + 'static> Root<H> {
         self.vm.host.log(level, message);
     }
 
-    /// Whether the stream that the host is about to create is an HTTP request, else it is a connection.
-    pub(crate) fn is_http_stream(&self) -> bool {
-        self.vm
-            .shield(|| matches!(self.vm.host.property(REQUEST_PROTOCOL), Ok(Some(_))))
-            .unwrap_or_default()
-    }
-
     /// For a new connection. That Envoy takes this root for it means that its policy is the one in force.
-    pub(crate) fn network_filter(&self, id: u32) -> NetworkFilter<H> {
+    pub(crate) fn network_filter(&self) -> NetworkFilter<H> {
         let current = self.current.borrow().clone();
         if let (Current::Active(policy), Some(plugin)) = (&current, self.plugin.get())
             && plugin.set_latest(policy)
@@ -206,25 +197,25 @@ impl<H: Host + 'static> Root<H> {
             self.vm.shield(|| self.vm.metrics.show_policy(&self.vm.host, policy));
             self.revoke_soon();
         }
-        NetworkFilter::new(Rc::clone(&self.vm), id, current, self.plugin.get().cloned())
+        NetworkFilter::new(Rc::clone(&self.vm), current, self.plugin.get().cloned())
     }
 
     /// For a new request. It says nothing of what is in force: while a policy arrives, the HTTP filters of Envoy may be
     /// a moment behind its network filters.
-    pub(crate) fn http_filter(&self, id: u32) -> HttpFilter<H> {
+    pub(crate) fn http_filter(&self) -> HttpFilter<H> {
         let current = self.current.borrow().clone();
-        HttpFilter::new(Rc::clone(&self.vm), id, current, self.plugin.get().cloned())
+        HttpFilter::new(Rc::clone(&self.vm), current, self.plugin.get().cloned())
     }
 
     /// Judges again what an earlier policy allowed, some of it, until there is no more.
     pub(crate) fn tick(&self) {
         self.vm.shield(|| {
-            let outdated = self.vm.live.outdated(BATCH);
-            for (id, open) in &outdated {
+            let outdated = self.vm.contexts.outdated(BATCH);
+            for id in &outdated {
                 match self.vm.host.act_for(*id) {
-                    Ok(()) => open.judge_again(),
+                    Ok(()) => self.vm.contexts.judge_again(*id),
                     // It is over, and the host only forgot to say so.
-                    Err(_) => self.vm.live.remove(*id),
+                    Err(_) => self.vm.contexts.delete(*id),
                 }
             }
             let _ = self.vm.host.act_for(self.id);
@@ -237,7 +228,7 @@ impl<H: Host + 'static> Root<H> {
     /// A host that cannot call back leaves connections open until their next byte, and requests until their end.
     fn revoke_soon(&self) {
         self.vm.shield(|| {
-            if self.vm.live.outdated(1).is_empty() {
+            if self.vm.contexts.outdated(1).is_empty() {
                 return;
             }
             if self.vm.host.tick_every(TICK_MILLISECONDS).is_err() {
@@ -245,6 +236,14 @@ impl<H: Host + 'static> Root<H> {
                 self.vm.host.log(Level::Error, message);
             }
         });
+    }
+}
+
+#[cfg(test)]
+impl<H: Host> Root<H> {
+    /// The policy that new streams get.
+    pub(crate) fn policy(&self) -> Option<Rc<Policy>> {
+        self.current.borrow().policy().ok().cloned()
     }
 }
 

@@ -12,9 +12,8 @@ use std::rc::Rc;
 use crate::{
     case::Case,
     config::Revocation,
-    facts::{Chain, ConnectionFacts, Later},
+    facts::{Chain, ConnectionFacts, Later, Listener},
     host::{Action, Host, Stream},
-    live::Open,
     metrics::Layer,
     policy::{Current, Plugin, Policy},
     report::{L4_GUARD, Outcome, Refusal, Word, show_peer, tell_guard},
@@ -29,13 +28,8 @@ use state::{Basis, State};
 /// When to close what cannot be closed at once.
 const SOON_MILLISECONDS: u32 = 10;
 
-/// One connection, as the host holds it.
+/// One connection.
 pub(crate) struct NetworkFilter<H: Host> {
-    id: u32,
-    connection: Rc<Connection<H>>,
-}
-
-struct Connection<H> {
     vm: Rc<Vm<H>>,
     /// What was in force when the connection was opened; given back once it was asked, or every idle connection would
     /// keep its policy in memory. To ask it twice is to find none, which is a denial.
@@ -49,42 +43,42 @@ struct Connection<H> {
     closes_later: Cell<bool>,
 }
 
-impl<H: Host + 'static> NetworkFilter<H> {
-    pub(crate) fn new(vm: Rc<Vm<H>>, id: u32, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
-        let connection = Rc::new(Connection {
+impl<H: Host> NetworkFilter<H> {
+    pub(crate) fn new(vm: Rc<Vm<H>>, current: Current, plugin: Option<Rc<Plugin>>) -> Self {
+        Self {
             vm,
             current: RefCell::new(current),
             plugin,
             state: RefCell::new(State::New),
             ends: Cell::new(false),
             closes_later: Cell::new(false),
-        });
-        let open: Rc<dyn Open> = Rc::<Connection<H>>::clone(&connection);
-        connection.vm.live.add(id, Rc::downgrade(&open));
-        Self { id, connection }
+        }
     }
 
     /// Decides at once if addresses suffice, with the server name if the listener looks for it: no upstream has been
     /// contacted yet.
     pub(crate) fn new_connection(&mut self) -> Action {
-        self.connection.shielded(Connection::decide)
+        self.shielded(Self::decide)
     }
 
     /// Data passes if the connection was admitted, and still is if the policy has changed since.
     pub(crate) fn data(&mut self, data: Data) -> Action {
-        self.connection.ends.set(data == Data::EndOfUpstream);
-        self.connection.data()
+        self.ends.set(data == Data::EndOfUpstream);
+        self.go_on()
     }
-}
 
-impl<H: Host> Drop for NetworkFilter<H> {
-    fn drop(&mut self) {
-        self.connection.vm.live.remove(self.id);
+    /// Whether it was let through and nothing has changed since, as for nearly all bytes.
+    pub(crate) fn is_settled(&self) -> bool {
+        let unchanged = |same: &dyn Fn(&Policy) -> bool| self.latest().is_none_or(|policy| same(&policy));
+        match &*self.state.borrow() {
+            State::Admitted { generation, .. } => unchanged(&|policy| policy.generation == *generation),
+            State::LeftToHttp(Ok(facts)) => unchanged(&|policy| policy.fact_settings == facts.settings),
+            State::New | State::Waiting { .. } | State::LeftToHttp(Err(_)) | State::Refused => false,
+        }
     }
-}
 
-impl<H: Host> Open for Connection<H> {
-    fn is_outdated(&self) -> bool {
+    /// Whether there is a newer policy than the one that admitted it.
+    pub(crate) fn is_outdated(&self) -> bool {
         if self.closes_later.get() {
             return true;
         }
@@ -95,18 +89,17 @@ impl<H: Host> Open for Connection<H> {
         }
     }
 
-    fn judge_again(&self) {
+    /// Asks the newest policy about an open connection.
+    pub(crate) fn judge_again(&mut self) -> Action {
         self.ends.set(false);
         if self.closes_later.take() {
             let _ = self.vm.host.close(Stream::Downstream);
-        } else {
-            self.data();
+            return Action::Pause;
         }
+        self.go_on()
     }
-}
 
-impl<H: Host> Connection<H> {
-    fn data(&self) -> Action {
+    fn go_on(&self) -> Action {
         let state = self.state.borrow().clone();
         match state {
             State::Refused => Action::Pause,
@@ -140,10 +133,14 @@ impl<H: Host> Connection<H> {
             Err(refusal) => return self.refuse(None, None, &refusal.into()),
         };
         let host = &self.vm.host;
-        match ConnectionFacts::gather(host, &policy.settings, policy.fact_settings) {
+        let listener = match Listener::of_connection(host) {
+            Ok(listener) => listener,
+            Err(refusal) => return self.turn_away(policy, None, Chain::Tcp, refusal),
+        };
+        match ConnectionFacts::gather(host, &listener, &policy.settings, policy.fact_settings) {
             Err(refusal) => {
                 // What the listener does not say right is as if it did not say it.
-                let chain = Chain::of_listener(host).unwrap_or(Chain::Tcp);
+                let chain = listener.chain().unwrap_or(Chain::Tcp);
                 self.turn_away(policy, None, chain, refusal)
             }
             Ok((facts, chain, later)) if later.matters() => {
@@ -152,7 +149,7 @@ impl<H: Host> Connection<H> {
                 tell_guard(host, L4_GUARD, Word::Pending);
                 Action::Continue
             }
-            Ok((facts, chain, later)) => self.conclude(policy, facts, chain, later),
+            Ok((facts, chain, later)) => self.conclude(policy, &listener, facts, chain, later),
         }
     }
 
@@ -163,13 +160,23 @@ impl<H: Host> Connection<H> {
             Some(policy) if policy.fact_settings != facts.settings => {
                 self.turn_away(&policy, Some(&facts), chain, Refusal::OutdatedConnectionFacts)
             }
-            Some(policy) => self.conclude(&policy, facts, chain, later),
+            Some(policy) => match Listener::of_connection(&self.vm.host) {
+                Ok(listener) => self.conclude(&policy, &listener, facts, chain, later),
+                Err(refusal) => self.turn_away(&policy, Some(&facts), chain, refusal),
+            },
         }
     }
 
-    fn conclude(&self, policy: &Policy, mut facts: ConnectionFacts, chain: Chain, later: Later) -> Action {
+    fn conclude(
+        &self,
+        policy: &Policy,
+        listener: &Listener,
+        mut facts: ConnectionFacts,
+        chain: Chain,
+        later: Later,
+    ) -> Action {
         let host = &self.vm.host;
-        if let Err(refusal) = facts.complete(host, &policy.settings, later) {
+        if let Err(refusal) = facts.complete(host, listener, &policy.settings, later) {
             return self.turn_away(policy, Some(&facts), chain, refusal);
         }
         show_peer(host, facts.claim.as_ref());

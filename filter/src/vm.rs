@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::{
+    contexts::Contexts,
     host::{Host, Level},
-    live::Registry,
     metrics::Metrics,
     policy::Store,
 };
@@ -20,12 +20,11 @@ use crate::{
 const NODE: &str = "xds\0node\0id";
 
 /// One per VM, which is one per worker thread.
-pub(crate) struct Vm<H> {
+pub(crate) struct Vm<H: Host> {
     pub(crate) host: H,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
-    /// What a new policy has to be asked about.
-    pub(crate) live: Registry,
+    pub(crate) contexts: Contexts<H>,
     /// The name of the proxy, once somebody asked for it.
     node: OnceCell<Vec<u8>>,
 }
@@ -36,7 +35,7 @@ impl<H: Host> Vm<H> {
             host,
             store: Store::default(),
             metrics: Metrics::default(),
-            live: Registry::default(),
+            contexts: Contexts::default(),
             node: OnceCell::new(),
         }
     }

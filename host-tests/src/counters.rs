@@ -1,4 +1,4 @@
-//! How often a plugin called the host, and for how much memory the host asked it.
+//! How often a plugin called the host, for how much memory the host asked it, and what its callbacks cost.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,15 @@ pub struct Counters {
     calls: HashMap<(&'static str, &'static str), u64>,
     allocations: u64,
     allocated_bytes: u64,
+    callbacks: HashMap<&'static str, Callback>,
+}
+
+/// What all calls of one callback cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Callback {
+    calls: u64,
+    fuel: u64,
+    allocations: u64,
 }
 
 impl Counters {
@@ -40,6 +49,36 @@ impl Counters {
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated_bytes
+    }
+
+    /// How often `callback` was called; not at all if the plugin does not export it.
+    #[must_use]
+    pub fn callbacks(&self, callback: &str) -> u64 {
+        self.of(callback).calls
+    }
+
+    /// The fuel that `callback` burnt; 0 for a plugin without fuel.
+    #[must_use]
+    pub fn fuel_in(&self, callback: &str) -> u64 {
+        self.of(callback).fuel
+    }
+
+    /// How often the plugin allocated during `callback`, those for results of the host included. Only for a plugin that
+    /// counts, and exports where as [`ALLOCATIONS`](crate::ALLOCATIONS).
+    #[must_use]
+    pub fn allocations_in(&self, callback: &str) -> u64 {
+        self.of(callback).allocations
+    }
+
+    pub(crate) fn callback(&mut self, name: &'static str, fuel: u64, allocations: u32) {
+        let all = self.callbacks.entry(name).or_default();
+        all.calls += 1;
+        all.fuel += fuel;
+        all.allocations += u64::from(allocations);
+    }
+
+    fn of(&self, callback: &str) -> Callback {
+        self.callbacks.get(callback).copied().unwrap_or_default()
     }
 
     pub(crate) fn host_call(&mut self, callback: &'static str, name: &'static str) {

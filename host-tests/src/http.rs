@@ -105,7 +105,7 @@ impl HttpStream {
         let http = self.http(machine.host().clock, request);
         let id = machine.add_context(Some(root), Kind::Http(Box::new(http)));
         self.context = Some(id);
-        // The SDK asks for the kind of stream here: the headers are not there yet, the protocol is.
+        // SDKs ask for the kind of stream here: the headers are not there yet, the protocol is.
         if let Err(trap) = machine.call(|exports| &exports.context_create, id, (id, root)) {
             return machine.fail_request(id, trap);
         }

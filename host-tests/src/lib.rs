@@ -94,6 +94,7 @@ pub use delivery::{Action, CloseReason, Delivery, Peer};
 pub use filter_state::FilterState;
 pub use headers::Headers;
 pub use http::{HttpOutcome, HttpStream};
+pub use machine::ALLOCATIONS;
 pub use metadata::{Metadata, MetadataValue};
 pub use metrics::MetricKind;
 pub use plugin::Plugin;

@@ -1,7 +1,7 @@
 //! One running instance of a plugin: calls into it, its health, and its contexts.
 
 use anyhow::{Result, bail};
-use wasmtime::{Store, WasmParams, WasmResults};
+use wasmtime::{Instance, Memory, Store, WasmParams, WasmResults};
 
 use crate::config::VmConfig;
 use crate::delivery::CloseReason;
@@ -9,6 +9,9 @@ use crate::exports::{Exports, Hook, function};
 use crate::plugin::Plugin;
 use crate::state::{Context, Host, Kind, LogLevel};
 use crate::trap::Trap;
+
+/// The exported global in which a plugin says where in its memory it counts its allocations, as a number of 32 bits.
+pub const ALLOCATIONS: &str = "portcullis_allocations";
 
 /// Whether a plugin can be called, and what happens to traffic if not.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(crate) struct Machine {
     pub(crate) configuration: Option<Vec<u8>>,
     pub(crate) fuel_used: u64,
     last_context: u32,
+    /// Where the plugin counts its allocations, if it does.
+    allocations_at: Option<usize>,
 }
 
 impl Machine {
@@ -53,6 +58,7 @@ impl Machine {
             Some(malloc) => Some(malloc),
             None => function(instance, &mut store, "proxy_on_memory_allocate")?,
         };
+        let allocations_at = allocations_at(instance, &mut store);
         store.data_mut().memory = memory;
         store.data_mut().allocator = allocator;
         let exports = Exports::bind(instance, &mut store)?;
@@ -73,6 +79,7 @@ impl Machine {
             configuration: None,
             fuel_used: 0,
             last_context: 0,
+            allocations_at,
         })
     }
 
@@ -118,6 +125,7 @@ impl Machine {
         let host = self.store.data_mut();
         (host.current, host.effective, host.callback) = (context, None, name);
         let fuel = host.config.fuel.unwrap_or(u64::MAX);
+        let allocations = self.allocations();
         let outcome = match self.plugin.metered {
             true => self
                 .store
@@ -128,6 +136,8 @@ impl Machine {
         if let Ok(left) = self.store.get_fuel() {
             self.fuel_used = fuel.saturating_sub(left);
         }
+        let (fuel, allocations) = (self.fuel_used, self.allocations().wrapping_sub(allocations));
+        self.host().counters.callback(name, fuel, allocations);
         match outcome {
             Ok(result) => {
                 self.delete_released_roots();
@@ -140,6 +150,16 @@ impl Machine {
                 Err(trap)
             }
         }
+    }
+
+    /// The plugin's own count of its allocations; 0 if it does not count.
+    fn allocations(&mut self) -> u32 {
+        let at = self.allocations_at.zip(self.host().memory);
+        let read = |(at, memory): (usize, Memory)| {
+            let bytes = memory.data(&self.store).get(at..)?.first_chunk()?;
+            Some(u32::from_le_bytes(*bytes))
+        };
+        at.and_then(read).unwrap_or_default()
     }
 
     /// Carries out what the plugin asked of connections, its own or another's: the proxy does so
@@ -214,4 +234,9 @@ impl Machine {
             self.delete_root(root);
         }
     }
+}
+
+fn allocations_at(instance: Instance, store: &mut Store<Host>) -> Option<usize> {
+    let global = instance.get_global(&mut *store, ALLOCATIONS)?;
+    usize::try_from(global.get(store).i32()?).ok()
 }

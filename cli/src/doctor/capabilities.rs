@@ -4,15 +4,12 @@
 /// exactly these, and says why each.
 pub(super) const NEEDED: &[&str] = &[
     "proxy_on_context_create",
-    "proxy_on_vm_start",
     "proxy_on_configure",
     "proxy_on_tick",
     "proxy_on_new_connection",
     "proxy_on_downstream_data",
     "proxy_on_upstream_data",
     "proxy_on_request_headers",
-    "proxy_on_log",
-    "proxy_on_done",
     "proxy_on_delete",
     "proxy_log",
     "proxy_get_current_time_nanoseconds",

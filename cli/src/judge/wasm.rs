@@ -18,12 +18,14 @@ use super::{Answer, Content, Judge, Message, Native, Question};
 /// The reasons by which the plugin refuses what the policy allows as far as it was asked: on a chain where nobody looks
 /// at requests, it refuses connections whose requests would be decided one by one.
 const BEYOND_HANDSHAKE: [&str; 2] = ["http-required", Reason::WrongProtocol.as_str()];
-/// Where the plugin leaves verdict, reason and rules.
+/// Where the plugin leaves verdict, reason and rules. Of an allowed request only what says all: see [`HTTP_GUARD`].
 const ENFORCED: [&str; 3] = [
     "wasm.portcullis_verdict",
     "wasm.portcullis_reason",
     "wasm.portcullis_rule",
 ];
+/// Where the guard of requests finds the verdict. If it is to allow, there is either a rule or another reason.
+const HTTP_GUARD: &str = "wasm.portcullis_http";
 /// The same for what would be decided if audit were off.
 const WOULD: [&str; 3] = [
     "wasm.portcullis_would",
@@ -238,21 +240,23 @@ fn http_request(request: &HttpRequest) -> Request {
 
 /// The verdict, and what it would be if the plugin says so.
 fn read_state(get: impl Fn(&str) -> Option<Vec<u8>>) -> Result<(Logged, Option<Logged>)> {
+    let text = |key: &str| get(key).map(String::from_utf8).transpose();
     let read = |[verdict, reason, rule]: [&str; 3]| {
-        let text = |key: &str| {
-            let value = get(key).with_context(|| format!("the plugin left no `{key}`"))?;
-            Ok::<_, anyhow::Error>(String::from_utf8(value)?)
+        let of_guard = || if verdict == ENFORCED[0] { text(HTTP_GUARD) } else { Ok(None) };
+        let rules = text(rule)?.unwrap_or_default();
+        let by_rule = || (!rules.is_empty()).then(|| Reason::AllowedByRule.as_str().to_owned());
+        let said = match text(verdict)? {
+            Some(said) => said,
+            None => of_guard()?.with_context(|| format!("the plugin left no `{verdict}`"))?,
         };
-        let verdict = text(verdict)?;
-        let known = [Decision::Allow, Decision::Deny, Decision::Conflict];
-        let decision = known.into_iter().find(|decision| decision.as_str() == verdict);
-        let verdict = decision.with_context(|| format!("the plugin says `{verdict}`, which is no verdict"))?;
-        let rules = text(rule)?;
+        let reason = text(reason)?.or_else(by_rule);
         // Two rules that contradict each other are there together.
         let mut rules = rules.split("; ").filter(|rule| !rule.is_empty()).map(str::to_owned);
+        let known = [Decision::Allow, Decision::Deny, Decision::Conflict];
+        let decision = known.into_iter().find(|decision| decision.as_str() == said);
         Ok::<_, anyhow::Error>(Logged {
-            verdict,
-            reason: text(reason)?,
+            verdict: decision.with_context(|| format!("the plugin says `{said}`, which is no verdict"))?,
+            reason: reason.context("the plugin left neither a reason nor a rule")?,
             rule: rules.next(),
             conflicts_with: rules.next(),
         })

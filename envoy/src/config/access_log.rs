@@ -35,8 +35,8 @@ enum LogFormat {
     TextFormatSource(FlowFormat),
 }
 
-/// What both kinds of line say. `verdict` is the plugin's, and `would` what it would be without audit mode, if a policy
-/// is in it; `flags` and `closed` tell when something else ended it.
+/// What both kinds of line say. `would` is what the verdict would be without audit mode, if a policy is in it; `flags` and
+/// `closed` tell when something else ended it.
 const COMMON: &[(&str, &str)] = &[
     ("time", "%START_TIME%"),
     ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
@@ -48,7 +48,6 @@ const COMMON: &[(&str, &str)] = &[
         "%FILTER_STATE(wasm.portcullis_destination:PLAIN)%",
     ),
     ("peer", "%FILTER_STATE(wasm.portcullis_peer:PLAIN)%"),
-    ("verdict", "%FILTER_STATE(wasm.portcullis_verdict:PLAIN)%"),
     ("reason", "%FILTER_STATE(wasm.portcullis_reason:PLAIN)%"),
     ("rule", "%FILTER_STATE(wasm.portcullis_rule:PLAIN)%"),
     ("would", "%FILTER_STATE(wasm.portcullis_would:PLAIN)%"),
@@ -59,6 +58,7 @@ const COMMON: &[(&str, &str)] = &[
 ];
 
 const CONNECTION: &[(&str, &str)] = &[
+    ("verdict", "%FILTER_STATE(wasm.portcullis_verdict:PLAIN)%"),
     ("l4", "%FILTER_STATE(wasm.portcullis_l4:PLAIN)%"),
     ("sni", "%REQUESTED_SERVER_NAME%"),
     (
@@ -73,6 +73,8 @@ const CONNECTION: &[(&str, &str)] = &[
 const CLOSED: (&str, &str) = ("closed", "%DOWNSTREAM_LOCAL_CLOSE_REASON%");
 
 const REQUEST: &[(&str, &str)] = &[
+    // An allowed request writes no other.
+    ("verdict", "%FILTER_STATE(wasm.portcullis_http:PLAIN)%"),
     ("http", "%FILTER_STATE(wasm.portcullis_http:PLAIN)%"),
     ("protocol", "%PROTOCOL%"),
     ("method", "%REQ(:METHOD)%"),

@@ -180,7 +180,6 @@ pub const CAPABILITIES: &[Capability] = &[
         "proxy_on_context_create",
         "every connection, stream and root starts with it",
     ),
-    allow("proxy_on_vm_start", "the SDK builds the root context"),
     allow("proxy_on_configure", "the policy arrives"),
     allow(
         "proxy_on_tick",
@@ -198,11 +197,7 @@ pub const CAPABILITIES: &[Capability] = &[
         "proxy_on_upstream_data",
         "L4: server-first protocols, DNS answers, Kafka errors",
     ),
-    // Not `proxy_on_…_connection_close`: after a close in a callback for data, Envoy makes them for a connection that it
-    // has told the plugin to forget, and the SDK dies of that. `proxy_on_done` tells of every end.
     allow("proxy_on_request_headers", "L7: deny before the request is routed"),
-    allow("proxy_on_log", "the SDK's last call while facts are still readable"),
-    allow("proxy_on_done", "without it contexts are never freed"),
     allow("proxy_on_delete", "without it contexts are never freed"),
     // Host functions, plugin to Envoy.
     allow("proxy_log", "why a configuration was refused, why something was denied"),

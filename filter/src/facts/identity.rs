@@ -11,7 +11,7 @@ use crate::{
     report::Refusal,
 };
 
-use super::listener::{metadata, word};
+use super::Listener;
 
 /// True for every certificate that was presented, whoever signed it.
 const MTLS: &str = "connection\0mtls";
@@ -38,24 +38,16 @@ pub(super) struct Peer {
 /// Reads everything that the settings, or the listener, want to be read.
 pub(super) fn of_peer<H: Host>(
     host: &H,
+    listener: &Listener,
     settings: &IdentitySettings,
     certificate: CertificateSetting,
 ) -> Result<Peer, Refusal> {
+    let key = |word, configured: &Option<String>| key(listener, word, configured.as_deref());
     let proven = proof(host, settings, certificate)?;
     let mut claim = proven.claim.clone();
     let said = [
-        (
-            key(host, metadata!("filter_state"), settings.filter_state.as_deref())?,
-            &[FILTER_STATE][..],
-        ),
-        (
-            key(
-                host,
-                metadata!("proxy_protocol_tlv"),
-                settings.proxy_protocol_tlv.as_deref(),
-            )?,
-            &TLV,
-        ),
+        (key("filter_state", &settings.filter_state)?, &[FILTER_STATE][..]),
+        (key("proxy_protocol_tlv", &settings.proxy_protocol_tlv)?, &TLV),
     ];
     for (key, places) in said {
         if let Some(text) = key.map(|key| value(host, places, &key)).transpose()?.flatten() {
@@ -63,7 +55,7 @@ pub(super) fn of_peer<H: Host>(
             claim = Some(merge(claim, said)?);
         }
     }
-    if let Some(key) = key(host, metadata!("peer_metadata"), settings.peer_metadata.as_deref())?
+    if let Some(key) = key("peer_metadata", &settings.peer_metadata)?
         && let Some(text) = value(host, &[FILTER_STATE], &key)?
     {
         let said =
@@ -104,8 +96,8 @@ fn is_verified<H: Host>(host: &H, certificate: CertificateSetting) -> bool {
 }
 
 /// The key under which something is to be found: the listener knows better than the configuration.
-fn key<H: Host>(host: &H, property: &str, configured: Option<&str>) -> Result<Option<String>, Refusal> {
-    let of_listener = word(host, property, |text| String::from_utf8(text.to_vec()).ok())?;
+fn key(listener: &Listener, word: &str, configured: Option<&str>) -> Result<Option<String>, Refusal> {
+    let of_listener = listener.word(word, |text| String::from_utf8(text.to_vec()).ok())?;
     Ok(of_listener.or_else(|| configured.map(str::to_owned)))
 }
 

@@ -4,17 +4,43 @@ use core::str;
 
 use policy_core::Scope;
 
-use crate::{host::Host, report::Refusal};
+use crate::{headers::Headers, host::Host, report::Refusal};
 
-/// The property of a key, put together once and for all: it is asked for on every connection.
-macro_rules! metadata {
-    ($key:literal) => {
-        concat!("xds\0listener_metadata\0filter_metadata\0portcullis\0", $key)
-    };
-}
-pub(super) use metadata;
-
+/// All of it at once: to read ten words one by one would be most of what a connection costs.
+const METADATA: &str = "xds\0listener_metadata\0filter_metadata\0portcullis";
 const DIRECTION: &str = "xds\0listener_direction";
+
+/// The metadata of a listener, by key. Envoy hands over a map of metadata as it does one of headers.
+pub(crate) struct Listener(Headers);
+
+impl Listener {
+    /// What the listener of this connection says; nothing if it has no metadata.
+    pub(crate) fn of_connection<H: Host>(host: &H) -> Result<Self, Refusal> {
+        let pairs = match host.property(METADATA) {
+            Ok(pairs) => pairs.unwrap_or_default(),
+            Err(_) => return Err(Refusal::BadListenerMetadata),
+        };
+        Headers::new(pairs).map(Self).ok_or(Refusal::BadListenerMetadata)
+    }
+
+    /// What it says of this; `None` if nothing.
+    pub(super) fn word<T>(&self, key: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Refusal> {
+        match self.0.first(key.as_bytes()) {
+            None => Ok(None),
+            Some(text) => parse(text).map(Some).ok_or(Refusal::BadListenerMetadata),
+        }
+    }
+
+    /// What stands behind the network filter; without a word it is taken for a chain where nobody looks at requests.
+    pub(crate) fn chain(&self) -> Result<Chain, Refusal> {
+        let chain = |text: &[u8]| match text {
+            b"http" => Some(Chain::Http),
+            b"tcp" => Some(Chain::Tcp),
+            _ => None,
+        };
+        Ok(self.word("protocol", chain)?.unwrap_or(Chain::Tcp))
+    }
+}
 
 /// What stands behind the network filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,31 +49,6 @@ pub(crate) enum Chain {
     Http,
     /// Anything else: what passes here is decided here.
     Tcp,
-}
-
-impl Chain {
-    /// What the listener says; without a word it is taken for a chain where nobody looks at requests.
-    pub(crate) fn of_listener<H: Host>(host: &H) -> Result<Self, Refusal> {
-        let chain = |text: &[u8]| match text {
-            b"http" => Some(Self::Http),
-            b"tcp" => Some(Self::Tcp),
-            _ => None,
-        };
-        Ok(word(host, metadata!("protocol"), chain)?.unwrap_or(Self::Tcp))
-    }
-}
-
-/// A value of the listener's metadata, by its [property](metadata); `None` if it is absent.
-pub(super) fn word<H: Host, T>(
-    host: &H,
-    property: &str,
-    parse: impl FnOnce(&[u8]) -> Option<T>,
-) -> Result<Option<T>, Refusal> {
-    match host.property(property) {
-        Ok(None) => Ok(None),
-        Ok(Some(text)) => parse(&text).map(Some).ok_or(Refusal::BadListenerMetadata),
-        Err(_) => Err(Refusal::BadListenerMetadata),
-    }
 }
 
 /// Inbound traffic arrives at its destination, outbound traffic leaves its source.

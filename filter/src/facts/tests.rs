@@ -14,7 +14,16 @@ fn host() -> FakeHost {
 
 /// What a new connection tells.
 fn gathered(host: &FakeHost, settings: &Settings) -> Result<ConnectionFacts, Refusal> {
-    ConnectionFacts::gather(host, settings, settings.of_facts()).map(|(facts, _, _)| facts)
+    let listener = Listener::of_connection(host)?;
+    ConnectionFacts::gather(host, &listener, settings, settings.of_facts()).map(|(facts, _, _)| facts)
+}
+
+fn listener(host: &FakeHost) -> Listener {
+    Listener::of_connection(host).expect("metadata")
+}
+
+fn chain(host: &FakeHost) -> Result<Chain, Refusal> {
+    Listener::of_connection(host)?.chain()
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -119,15 +128,11 @@ fn metadata_that_is_not_understood_is_never_the_default() {
         ("HTTP", Err(Refusal::BadListenerMetadata)),
     ] {
         host.0.listener("protocol", value);
-        assert_eq!(Chain::of_listener(&host), want, "{value}");
+        assert_eq!(chain(&host), want, "{value}");
     }
     host.0
         .unset("xds.listener_metadata.filter_metadata.portcullis.protocol");
-    assert_eq!(
-        Chain::of_listener(&host),
-        Ok(Chain::Tcp),
-        "without a word, nobody looks at requests"
-    );
+    assert_eq!(chain(&host), Ok(Chain::Tcp), "without a word, nobody looks at requests");
 }
 
 #[test]
@@ -200,7 +205,8 @@ fn take_over(host: &FakeHost, settings: u64) -> Result<ConnectionFacts, Refusal>
 fn facts_are_for_policies_with_the_same_settings() {
     let host = host();
     for (i, mine) in all_settings().iter().enumerate() {
-        let (mut facts, _, _) = ConnectionFacts::gather(&host, &Settings::default(), 0).expect("facts");
+        let (mut facts, _, _) =
+            ConnectionFacts::gather(&host, &listener(&host), &Settings::default(), 0).expect("facts");
         facts.settings = mine.of_facts();
         facts.hand_over(&host);
         for (j, theirs) in all_settings().iter().enumerate() {
@@ -270,24 +276,26 @@ fn the_upstream_is_the_destination_once_there_is_one() {
     let host = host();
     host.0.listener("destination", "upstream");
     let settings = Settings::default();
-    let (mut facts, _, later) = ConnectionFacts::gather(&host, &settings, settings.of_facts()).expect("facts");
+    let (mut facts, _, later) =
+        ConnectionFacts::gather(&host, &listener(&host), &settings, settings.of_facts()).expect("facts");
     assert!(
         later.matters(),
         "nobody looks at requests: wait for the upstream of the connection"
     );
     assert_eq!((facts.destination, facts.port), (ConnectionDestination::Upstream, None));
     assert_eq!(
-        facts.clone().complete(&host, &settings, later),
+        facts.clone().complete(&host, &listener(&host), &settings, later),
         Err(Refusal::UnknownDestination),
         "none yet"
     );
     host.0.set("upstream.address", "10.0.0.3:8080");
-    assert_eq!(facts.complete(&host, &settings, later), Ok(()));
+    assert_eq!(facts.complete(&host, &listener(&host), &settings, later), Ok(()));
     assert_eq!(facts.destination, ConnectionDestination::Address(ip("10.0.0.3")));
     assert_eq!(facts.port, Some(8080));
 
     host.0.listener("protocol", "http");
-    let (_, _, later) = ConnectionFacts::gather(&host, &settings, settings.of_facts()).expect("facts");
+    let (_, _, later) =
+        ConnectionFacts::gather(&host, &listener(&host), &settings, settings.of_facts()).expect("facts");
     assert!(!later.matters(), "each request has its own");
 }
 

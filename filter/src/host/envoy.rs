@@ -1,13 +1,10 @@
 //! Envoy as the host, through the functions it exports to the module.
-//!
-//! These are the raw functions, not the wrappers of the SDK: those panic on bytes that are not UTF-8 and on any
-//! status they do not expect, and they cannot tell an empty value from none.
 
 use core::ptr;
 
 use crate::headers;
 
-use super::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream};
+use super::{Edit, Host, HostError, Level, LocalReply, MetricKind, Stream, memory};
 
 /// The host that called.
 #[derive(Clone, Copy)]
@@ -76,18 +73,14 @@ fn check(status: u32) -> Result<(), HostError> {
     if status == 0 { Ok(()) } else { Err(HostError(status)) }
 }
 
-/// Calls a function that hands over a buffer, made by the `malloc` that the SDK exports.
+/// Calls a function that hands over a buffer.
 #[expect(unsafe_code, reason = "takes over a buffer that the host filled")]
 fn receive(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, HostError> {
     let mut data = ptr::null_mut();
     let mut size = 0;
     check(call(&mut data, &mut size))?;
-    if data.is_null() || size == 0 {
-        return Ok(Vec::new());
-    }
-    // SAFETY: the host got `data` from the exported `malloc` of the SDK, whose allocations have exactly `size` bytes
-    // and the alignment of bytes; it filled all of them and keeps no reference.
-    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+    // SAFETY: the host asked this module for `size` bytes, filled all of them and keeps no reference.
+    Ok(unsafe { memory::take(data, size) })
 }
 
 #[expect(unsafe_code, reason = "every pointer comes with the size of the slice it points to")]

@@ -28,8 +28,11 @@ fn connected(configuration: &str, source: &str, destination: &str) -> Plugin {
     plugin
 }
 
+/// Why, in the words of access logs, where a rule that allows is reason enough.
 fn reason(plugin: &Plugin) -> String {
-    plugin.world.state("portcullis_reason")
+    let reason = plugin.world.state("portcullis_reason");
+    let by_rule = reason.is_empty() && !plugin.world.state("portcullis_rule").is_empty();
+    if by_rule { "allowed-by-rule".into() } else { reason }
 }
 
 #[test]
@@ -48,7 +51,12 @@ fn rules_decide_on_each_request() {
         assert_eq!(plugin.get("deathstar", path), want, "{path}: {why}");
         let guard = if want == Action::Continue { "allow" } else { "deny" };
         assert_eq!(plugin.world.state("portcullis_http"), guard, "{path}");
-        assert_eq!(plugin.world.state("portcullis_verdict"), guard, "{path}");
+        let verdict = if want == Action::Continue { "" } else { "deny" };
+        assert_eq!(
+            plugin.world.state("portcullis_verdict"),
+            verdict,
+            "{path}: the guard's state says it"
+        );
         assert!(
             plugin
                 .world
@@ -105,7 +113,7 @@ fn the_rest_of_a_request_passes_only_with_its_headers() {
     );
     *plugin.world.reply.borrow_mut() = None;
     assert_eq!(
-        plugin.root.http_filter(plugin.next_context()).rest_of_request(),
+        plugin.stream().rest_of_request(),
         Action::Pause,
         "headers that were never shown"
     );
@@ -243,11 +251,7 @@ fn a_host_that_fails_denies() {
     plugin.request(&[(b":path", b"/metrics")]);
     *plugin.world.headers.borrow_mut() = vec![0xff; 9];
     *plugin.world.reply.borrow_mut() = None;
-    assert_eq!(
-        plugin.root.http_filter(9).request_headers(),
-        Action::Pause,
-        "a damaged header map"
-    );
+    assert_eq!(plugin.stream().request_headers(), Action::Pause, "a damaged header map");
     assert_eq!(reason(&plugin), "no-headers");
 }
 
@@ -276,4 +280,32 @@ proptest! {
             prop_assert_eq!(plugin.world.metric("portcullis_panics_total"), 0);
         }
     }
+}
+
+#[test]
+fn an_allowed_request_writes_what_says_all() {
+    const STATES: [&str; 3] = ["portcullis_verdict", "portcullis_reason", "portcullis_rule"];
+    let rule = "CiliumNetworkPolicy/empire/deathstar spec.ingress[1].toPorts[0].rules.http[0]";
+    for (configuration, want, why) in [
+        (fake::configuration(INGRESS), ["", "", rule], "a rule is reason enough"),
+        (
+            fake::without_policies(INGRESS),
+            ["", "not-isolated", ""],
+            "without a rule there is a reason",
+        ),
+    ] {
+        let plugin = connected(&configuration, XWING, METRICS);
+        assert_eq!(plugin.get("deathstar", "/metrics"), Action::Continue);
+        assert_eq!(STATES.map(|state| plugin.world.state(state)), want, "{why}");
+    }
+    let plugin = connected(&fake::without_policies(INGRESS), XWING, METRICS);
+    let (mut open, _) = plugin.request(&[(b":method", b"GET"), (b":path", b"/secrets")]);
+    assert!(plugin.configure(fake::configuration(INGRESS)));
+    open.judge_again();
+    let want = ["deny", "no-http-rule-matches"];
+    assert_eq!(
+        STATES.map(|state| plugin.world.state(state))[..2],
+        want,
+        "a denial writes all"
+    );
 }

@@ -5,7 +5,9 @@
 //! is a bound.
 
 use core::cell::{OnceCell, RefCell};
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
+
+use hashbrown::HashTable;
 
 use super::Asked;
 use crate::facts::ConnectionFacts;
@@ -15,11 +17,12 @@ const MAX_CONNECTIONS: usize = 1024;
 
 /// The connections that a policy remembers.
 #[derive(Debug, Default)]
-pub(crate) struct Known(RefCell<HashMap<Vec<u8>, Rc<KnownConnection>>>);
+pub(crate) struct Known(RefCell<HashTable<Rc<KnownConnection>>>);
 
 /// A connection, as one policy knows it.
 #[derive(Debug)]
 pub(crate) struct KnownConnection {
+    bytes: Vec<u8>,
     pub(crate) facts: Rc<ConnectionFacts>,
     /// What the policies in effect say to it, once they were asked; only if it alone says where it goes.
     pub(crate) asked: OnceCell<Asked>,
@@ -32,24 +35,50 @@ impl Known {
         bytes: Vec<u8>,
         read: impl FnOnce(&[u8]) -> Result<ConnectionFacts, E>,
     ) -> Result<Rc<KnownConnection>, E> {
+        let hash = hash(&bytes);
         // Nothing that runs in between comes back here; if it did, it would be a connection of its own.
         if let Ok(known) = self.0.try_borrow()
-            && let Some(connection) = known.get(&bytes)
+            && let Some(connection) = known.find(hash, |connection| same(&connection.bytes, &bytes))
         {
             return Ok(Rc::clone(connection));
         }
         let connection = Rc::new(KnownConnection {
             facts: Rc::new(read(&bytes)?),
+            bytes,
             asked: OnceCell::new(),
         });
         if let Ok(mut known) = self.0.try_borrow_mut() {
             if known.len() >= MAX_CONNECTIONS {
                 known.clear();
             }
-            known.insert(bytes, Rc::clone(&connection));
+            known.insert_unique(hash, Rc::clone(&connection), |other| self::hash(&other.bytes));
         }
         Ok(connection)
     }
+}
+
+/// Words at a time: on WebAssembly, what the standard library has for bytes looks at one after the other, and this is
+/// done for every request.
+const WORD: usize = 8;
+
+/// Peers have a say in some of the bytes. Whoever finds many with one hash makes as many comparisons as there are
+/// connections at most, each of which ends at the first difference.
+fn hash(bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    let hash = words.iter().fold(0, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)));
+    // A table on a machine of 32 bits looks at the lower half alone.
+    hash ^ hash >> 32
+}
+
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<WORD>(), other.as_chunks::<WORD>());
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(|(one, other)| one == other)
+        && rest.iter().zip(other_rest).all(|(one, other)| one == other)
 }
 
 #[cfg(test)]
@@ -92,6 +121,18 @@ mod tests {
         assert_eq!(read(b"two", 2).facts.port, Some(2), "another connection");
         assert_eq!(read(b"one", 3).facts.port, Some(1), "the same one");
         assert_eq!(reads.get(), 2);
+    }
+
+    #[test]
+    fn every_byte_tells_connections_apart() {
+        let bytes: Vec<u8> = (0..60).collect();
+        assert!(same(&bytes, &bytes.clone()));
+        assert!(!same(&bytes, bytes.get(..59).expect("so many")), "the last is missing");
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 0x80;
+            assert!(!same(&bytes, &other) && hash(&bytes) != hash(&other), "byte {at}");
+        }
     }
 
     #[test]

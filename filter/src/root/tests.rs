@@ -1,7 +1,7 @@
 use policy_core::packed::{self, Form};
 
 use super::*;
-use crate::fake::{self, Mood, Plugin};
+use crate::fake::{self, Mood, OTHER_ROOT, Plugin};
 use crate::host::Action;
 use crate::stream::Data;
 
@@ -81,7 +81,7 @@ fn wrong_bytes_as_the_first_configuration_leave_no_policy() {
 fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
     let good = fake::configuration(INGRESS);
     let plugin = Plugin::new(&good);
-    let successor = Root::new(Rc::clone(&plugin.vm), 2);
+    let successor = plugin.another_root();
     assert!(!successor.configure(0), "wrong bytes, but now it knows its plugin");
     let size = plugin.hand(&good);
     plugin.world.mood.set(Mood::Failing);
@@ -96,12 +96,12 @@ fn what_is_not_in_the_bytes_keeps_the_last_good_policy() {
     plugin.world.mood.set(Mood::Helpful);
     assert!(connects(&plugin, TIE) && !connects(&plugin, XWING));
     assert_eq!(
-        successor.network_filter(9).new_connection(),
+        plugin.stream_of(OTHER_ROOT).new_connection(),
         Action::Pause,
         "still the xwing"
     );
     plugin.world.set("source.address", TIE);
-    assert_eq!(successor.network_filter(9).new_connection(), Action::Continue);
+    assert_eq!(plugin.stream_of(OTHER_ROOT).new_connection(), Action::Continue);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
     assert_eq!(action, Action::Continue, "no policy isolates the deathstar");
     let (mut later, _) = plugin.connect(TIE, DEATHSTAR);
 
-    let successor = Root::new(Rc::clone(&plugin.vm), 2);
+    let successor = plugin.another_root();
     let size = plugin.hand(fake::configuration(INGRESS));
     assert!(successor.configure(size));
     assert_eq!(plugin.world.metric("portcullis_bundle_generation"), 2);
@@ -192,12 +192,12 @@ fn open_connections_follow_the_root_that_gets_the_new_ones() {
 fn a_request_asks_its_own_root() {
     let plugin = Plugin::new(&fake::without_policies(INGRESS));
     plugin.world.listener("protocol", "http");
-    let successor = Root::new(Rc::clone(&plugin.vm), 2);
+    let successor = plugin.another_root();
     let size = plugin.hand(fake::configuration(INGRESS));
     plugin.connect(XWING, DEATHSTAR);
     assert!(successor.configure(size));
     assert_eq!(
-        successor.http_filter(9).request_headers(),
+        plugin.stream_of(OTHER_ROOT).request_headers(),
         Action::Pause,
         "the new policy, on an open connection"
     );
@@ -223,10 +223,10 @@ fn other_plugins_have_their_own_policy() {
             Some(value) => plugin.world.set(property, value),
             None => plugin.world.unset(property),
         }
-        let other = Root::new(Rc::clone(&plugin.vm), 2);
+        let other = plugin.another_root();
         let size = plugin.hand(fake::configuration(INGRESS));
         assert!(other.configure(size));
-        assert_eq!(other.network_filter(9).new_connection(), Action::Pause);
+        assert_eq!(plugin.stream_of(OTHER_ROOT).new_connection(), Action::Pause);
         assert_eq!(
             open.data(Data::Downstream),
             Action::Continue,
@@ -236,19 +236,5 @@ fn other_plugins_have_their_own_policy() {
             connects(&plugin, XWING),
             "{property} {value:?}: for new connections, too"
         );
-    }
-}
-
-#[test]
-fn only_http_streams_have_a_protocol() {
-    let plugin = Plugin::unconfigured();
-    assert!(!plugin.root.is_http_stream());
-    plugin.world.set("request.protocol", "HTTP/1.1");
-    assert!(plugin.root.is_http_stream());
-    plugin.world.set("request.protocol", "");
-    assert!(plugin.root.is_http_stream(), "empty is not absent");
-    for mood in [Mood::Absent, Mood::Failing, Mood::Panicking] {
-        plugin.world.mood.set(mood);
-        assert!(!plugin.root.is_http_stream());
     }
 }

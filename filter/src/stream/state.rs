@@ -13,7 +13,7 @@ pub(crate) enum Data {
     Downstream,
     Upstream,
     /// The last ones. A connection that is closed while it is told of them is deleted at once, and told of more
-    /// afterwards, which the SDK takes for the end of the VM.
+    /// afterwards.
     EndOfUpstream,
 }
 

@@ -197,7 +197,7 @@ fn a_source_that_is_not_known_does_not_skip_its_egress_policy() {
         let plugin = Plugin::new(&fake::configuration(settings));
         plugin.connect(TIE, DEATHSTAR);
         plugin.world.unset("source.address");
-        assert_eq!(plugin.root.network_filter(9).new_connection(), Action::Pause);
+        assert_eq!(plugin.stream().new_connection(), Action::Pause);
         assert_eq!(plugin.world.state("portcullis_reason"), want, "{settings}: {why}");
     }
 }
@@ -227,9 +227,9 @@ fn a_host_that_skips_the_first_callback_does_not_get_around() {
     let plugin = Plugin::new(&fake::configuration(INGRESS));
     plugin.world.set("source.address", XWING);
     plugin.world.set("destination.address", DEATHSTAR);
-    assert_eq!(plugin.root.network_filter(9).data(Data::Downstream), Action::Pause);
+    assert_eq!(plugin.stream().data(Data::Downstream), Action::Pause);
     plugin.world.set("source.address", TIE);
-    assert_eq!(plugin.root.network_filter(9).data(Data::Downstream), Action::Continue);
+    assert_eq!(plugin.stream().data(Data::Downstream), Action::Continue);
 }
 
 #[test]
@@ -262,7 +262,7 @@ proptest! {
         plugin.world.set("destination.address", destination);
         plugin.world.set("xds.listener_direction", direction);
         plugin.world.set("xds.listener_metadata.filter_metadata.portcullis.direction", word);
-        let action = plugin.root.network_filter(9).new_connection();
+        let action = plugin.stream().new_connection();
         prop_assert_eq!(action, Action::Pause, "nonsense is no reason to allow");
         prop_assert_eq!(plugin.world.state("portcullis_l4"), "deny");
         prop_assert_eq!(plugin.world.metric("portcullis_panics_total"), 0);

@@ -49,7 +49,7 @@ fn a_connection_shows_who_is_at_its_ends() {
         );
     }
     plugin.world.unset("source.address");
-    let mut filter = plugin.root.network_filter(plugin.next_context());
+    let mut filter = plugin.stream();
     filter.new_connection();
     assert_eq!(shown(&plugin).0, "unknown", "the host says that there is no source");
 }
@@ -89,7 +89,7 @@ fn a_claim_speaks_where_no_endpoint_has_the_address() {
     ] {
         plugin.connect(source, "10.0.0.1:80");
         plugin.world.set("filter_state.who", said);
-        plugin.root.network_filter(plugin.next_context()).new_connection();
+        plugin.stream().new_connection();
         assert_eq!(shown(&plugin).0, want, "{source}, {said}: {why}");
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 fn both(plugin: &Plugin) -> [String; 2] {
     let state = |verdict, reason| format!("{} {}", plugin.world.state(verdict), plugin.world.state(reason));
     [
-        state("portcullis_verdict", "portcullis_reason"),
+        state("portcullis_http", "portcullis_reason"),
         state("portcullis_would", "portcullis_would_reason"),
     ]
 }
@@ -129,10 +129,10 @@ fn a_request_loses_what_audit_mode_gave_it() {
             plugin.world.set_state("portcullis_conn", None);
         }
         let head: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", path.as_bytes()), (b":authority", b"x")];
-        let (filter, action) = plugin.request(&head);
+        let (mut filter, action) = plugin.request(&head);
         assert_eq!(action, Action::Continue, "{why}");
         assert!(plugin.configure(&enforced));
-        filter.request.judge_again();
+        filter.judge_again();
         let denied = plugin.world.reply.borrow().is_some();
         assert_eq!(denied, revoked, "{why}");
     }

@@ -38,8 +38,8 @@ fn a_connection_has_no_facts_for_other_settings() {
 #[test]
 fn a_long_request_keeps_no_policy_in_memory() {
     let plugin = connected(&fake::without_policies(INGRESS), TIE, DEATHSTAR);
-    let mut filter = plugin.root.http_filter(9);
-    let policy = Rc::downgrade(filter.request.current.borrow().policy().expect("a policy"));
+    let mut filter = plugin.stream();
+    let policy = Rc::downgrade(&plugin.root.policy().expect("a policy"));
     assert_eq!(filter.request_headers(), Action::Continue);
     assert!(plugin.configure(fake::configuration(INGRESS)));
     assert!(policy.upgrade().is_none());

@@ -1,9 +1,8 @@
 //! What is open while the policy changes, and says nothing.
 
 use super::*;
-use crate::fake::{FakeHost, ROOT};
+use crate::fake::{OpenStream, ROOT};
 use crate::host::Stream;
-use crate::http::HttpFilter;
 use crate::stream::Data;
 
 const METRICS: &str = "10.0.0.1:8080";
@@ -14,7 +13,7 @@ fn revoked(plugin: &Plugin, layer: &str) -> u64 {
 }
 
 /// A connection whose requests are decided, and on it a `GET` of this path.
-fn request(plugin: &Plugin, path: &str) -> (HttpFilter<FakeHost>, Action) {
+fn request(plugin: &Plugin, path: &str) -> (OpenStream, Action) {
     plugin.world.listener("protocol", "http");
     assert_eq!(plugin.connect(XWING, METRICS).1, Action::Continue);
     plugin.request(&[(b":method", b"GET"), (b":path", path.as_bytes())])
@@ -144,7 +143,7 @@ fn a_request_that_an_outdated_policy_still_allows_is_judged_again() {
     plugin.world.listener("protocol", "http");
     assert_eq!(plugin.connect(XWING, METRICS).1, Action::Continue);
     // The network filters have the new policy, which their root got, and the HTTP filters still the old root.
-    let successor = Root::new(Rc::clone(&plugin.vm), 2);
+    let successor = plugin.another_root();
     assert!(successor.configure(plugin.hand(fake::configuration(INGRESS))));
     successor.tick();
     assert_eq!(plugin.world.tick.get(), 0, "nothing is open");

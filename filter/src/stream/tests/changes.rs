@@ -81,8 +81,8 @@ fn an_idle_connection_keeps_no_policy_in_memory() {
         plugin.world.listener("protocol", protocol);
         plugin.world.set("source.address", source);
         assert!(plugin.configure(fake::without_policies(INGRESS)));
-        let mut filter = plugin.root.network_filter(9);
-        let policy = Rc::downgrade(filter.connection.current.borrow().policy().expect("a policy"));
+        let mut filter = plugin.stream();
+        let policy = Rc::downgrade(&plugin.root.policy().expect("a policy"));
         filter.new_connection();
         assert!(plugin.configure(fake::configuration(INGRESS)));
         assert!(policy.upgrade().is_none(), "{protocol} from {source}");

@@ -149,7 +149,7 @@ fn native_filters_may_say_who_the_peer_is() {
             vm.world.set("source.address", source);
             vm.world.set("destination.address", DEATHSTAR);
             vm.world.set_path(path, text);
-            let action = vm.root.network_filter(9).new_connection();
+            let action = vm.stream().new_connection();
             let seen = (
                 action,
                 vm.world.state("portcullis_l4"),
