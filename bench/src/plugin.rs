@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow, ensure};
-use policy_core::Bundle;
+use policy_core::{Bundle, Packed};
 use wasm_host::{Connection, Plugin, Request, TcpStream, Vm, VmConfig, artefact};
 
 use crate::engine::extremes;
@@ -41,7 +41,7 @@ pub(crate) fn measure(effort: Effort, short: bool) -> Result<Report> {
 impl Loaded {
     fn new(plugin: &Plugin, shape: Shape) -> Result<Self> {
         let vm = Vm::new(plugin, VmConfig::default())?;
-        let configuration = configuration(&shape.bundle());
+        let configuration = configuration(&shape.bundle())?;
         let (accepted, took) = processor_time(|| vm.configure(&configuration));
         let accepted = accepted.map_err(|trap| anyhow!("{trap}"))?;
         let took = took.as_secs_f64() * 1e3;
@@ -82,9 +82,10 @@ impl Loaded {
     }
 }
 
-/// What the plugin, and Envoy, is configured with.
-pub(crate) fn configuration(bundle: &Bundle) -> Vec<u8> {
-    [br#"{"version":1,"bundle":"#, &*bundle.to_json(), b"}"].concat()
+/// What the plugin is configured with, as Envoy hands it over. Packing is not what is measured.
+pub(crate) fn configuration(bundle: &Bundle) -> Result<Vec<u8>> {
+    let packed = Packed::new(bundle).map_err(|errors| anyhow!("the world is wrong: {errors:?}"))?;
+    Ok([br#"{"version":1}"#, packed.as_bytes()].concat())
 }
 
 /// Adds times, and how they grow with the world.

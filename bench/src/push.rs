@@ -61,7 +61,7 @@ pub(crate) fn measure(short: bool) -> Result<Report> {
 fn measure_shape(report: &mut Report, stage: &Stage, envoy: &Path, shape: Shape, pushes: u32) -> Result<()> {
     let name = shape.name();
     let bundles = [0, 1].map(|number| flipping(stage.placed(shape), shape, number));
-    let configurations = bundles.each_ref().map(configuration);
+    let configurations = [configuration(&bundles[0])?, configuration(&bundles[1])?];
     let running = stage.start_guarded(envoy, &bundles[0], shape)?;
     let started = kilobytes(&running)?;
     let (mut effect, mut stall, mut done) = (Series::default(), Series::default(), Series::default());

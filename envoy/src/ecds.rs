@@ -124,11 +124,16 @@ pub fn write(node: &Node, configuration: &[u8]) -> Result<String, PublishError> 
 ///
 /// Envoy uses the root context of an earlier configuration again, without a word, if connections of its time live when
 /// it returns. Connections of the time between would then not learn that their policy was taken back. What is not a
-/// configuration of the plugin, or has a revision of its own, stays as it is.
+/// configuration of the plugin, packed or not, or has a revision of its own, stays as it is.
 #[must_use]
 pub fn with_revision<'a>(configuration: &'a [u8], revision: &str) -> Cow<'a, [u8]> {
-    let members: Option<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(configuration).ok();
-    let lacks_one = members.is_some_and(|members| members.contains_key("bundle") && !members.contains_key("revision"));
+    // A packed bundle behind the JSON begins with the first zero byte.
+    let json = configuration.split(|byte| *byte == 0).next().unwrap_or_default();
+    let members: Option<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(json).ok();
+    let lacks_one = members.is_some_and(|members| {
+        let has_bundle = members.contains_key("bundle") || (json.len() < configuration.len() && !members.is_empty());
+        has_bundle && !members.contains_key("revision")
+    });
     match configuration.trim_ascii_start().strip_prefix(b"{") {
         Some(rest) if lacks_one => {
             let head = format!(r#"{{"revision":{},"#, Value::from(revision));
@@ -237,6 +242,17 @@ mod tests {
                 r#"{"revision":1,"bundle":{}}"#,
                 "it has one already",
             ),
+            (
+                r#"{"version":1,"bundle":"AFBD"}"#,
+                r#"{"revision":"7","version":1,"bundle":"AFBD"}"#,
+                "packed as text",
+            ),
+            (
+                "{\"version\":1}\0PC",
+                "{\"revision\":\"7\",\"version\":1}\0PC",
+                "packed as bytes",
+            ),
+            ("{}\0PC", "{}\0PC", "no version, which the plugin will say"),
             ("{}", "{}", "not for this plugin"),
             (r#"{"bundle":{}"#, r#"{"bundle":{}"#, "no JSON: the plugin will say so"),
             ("", "", "nothing"),

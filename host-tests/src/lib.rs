@@ -8,6 +8,7 @@
 //! Tests state facts and look at outcomes; the order of host calls is nobody's business.
 //!
 //! ```no_run
+//! use policy_core::packed::{self, Form};
 //! use wasm_host::{
 //!     CloseReason, Connection, HttpOutcome, ListenerDirection, Plugin, Request, Vm, VmConfig, artefact,
 //! };
@@ -15,7 +16,8 @@
 //! # fn main() -> anyhow::Result<()> {
 //! let plugin = Plugin::load(artefact::locate()?)?;
 //! let vm = Vm::new(&plugin, VmConfig::default())?;
-//! assert!(vm.configure(br#"{"version":1,"bundle":{}}"#)?);
+//! let configuration = packed::configuration(br#"{"version":1,"bundle":{"version":1}}"#, Form::Bytes)?;
+//! assert!(vm.configure(&configuration)?);
 //!
 //! // A connection through the network filter…
 //! let connection = Connection::new("10.0.0.1:40000".parse()?, "10.0.0.2:8080".parse()?)

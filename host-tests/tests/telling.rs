@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use policy_core::packed::{self, Form};
 use serde_json::{Value, json};
 use wasm_host::{
     Connection, HttpOutcome, HttpStream, ListenerDirection, LocalReply, Plugin, Request, TcpStream, Vm, VmConfig,
@@ -40,7 +41,8 @@ static PLUGIN: LazyLock<Option<Plugin>> = LazyLock::new(|| match artefact::locat
 /// A VM with these settings; `None` if there is no plugin.
 fn vm(settings: &str) -> Option<Vm> {
     let vm = Vm::new(PLUGIN.as_ref()?, VmConfig::default()).expect("a VM");
-    let accepted = vm.configure(configuration(settings).as_bytes()).expect("no trap");
+    let packed = packed::configuration(configuration(settings).as_bytes(), Form::Bytes).expect("it packs");
+    let accepted = vm.configure(&packed).expect("no trap");
     assert!(accepted, "{:?}", vm.take_logs());
     Some(vm)
 }

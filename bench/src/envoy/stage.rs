@@ -145,7 +145,7 @@ impl Stage {
     ) -> Result<Running> {
         let dir = tempfile::tempdir_in(self.dir.path())?.keep();
         let node = self.node(&dir)?;
-        ecds::write(&node, &configuration(bundle))?;
+        ecds::write(&node, &configuration(bundle)?)?;
         let mut bootstrap: Value = serde_saphyr::from_str(&node.bootstrap()?.to_yaml()?)?;
         edit(&mut bootstrap)?;
         let options = Options {

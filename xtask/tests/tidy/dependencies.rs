@@ -13,7 +13,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
     ("wasm-test", &[]),
     ("policy-compiler", &["policy-core"]),
     ("policy-filter", &["policy-core"]),
-    ("wasm-host", &["policy-core", "policy-compiler"]),
+    ("wasm-host", &["policy-core"]),
     ("envoy-e2e", &["policy-core"]),
     (
         "portcullis",
