@@ -6,6 +6,8 @@ use alloc::{
 };
 use core::fmt;
 
+use serde::de::{Expected, Unexpected};
+
 use super::reader::Reader;
 
 /// Why a text was not read.
@@ -53,5 +55,24 @@ impl serde::de::Error for Error {
     #[cold]
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(&message.to_string())
+    }
+
+    #[cold]
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_value(found, expected)
+    }
+
+    /// Without serde's words for whatever could be found: writing fractions, which are none here, takes 17 kB of plugin.
+    #[cold]
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        match found {
+            Unexpected::Signed(found) => {
+                Self::custom(format_args!("invalid value: integer `{found}`, expected {expected}"))
+            }
+            Unexpected::Str(found) => {
+                Self::custom(format_args!("invalid value: string {found:?}, expected {expected}"))
+            }
+            _ => Self::custom(format_args!("expected {expected}")),
+        }
     }
 }
