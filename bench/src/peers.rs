@@ -5,6 +5,7 @@
 
 #[cfg(feature = "peers")]
 mod cedar;
+mod fields;
 mod linear;
 #[cfg(feature = "peers")]
 mod rego;
@@ -21,6 +22,7 @@ use crate::world::{Carries, Path, Shape};
 const OURS: &str = "portcullis, request";
 const OURS_WHOLE: &str = "portcullis, connection and request";
 const LINEAR: &str = "list, as RBAC does it";
+const FIELDS: &str = "list of fields";
 #[cfg(feature = "peers")]
 const CEDAR: &str = "cedar";
 #[cfg(feature = "peers")]
@@ -43,9 +45,16 @@ pub(crate) fn measure(effort: Effort, short: bool) -> Result<Report> {
         cases.extend(ours(world)?);
         let list = linear::Linear::new(world.shape);
         let question = linear::Question::asked(world.shape);
-        ensure!(list.allows(&question), "the list denies");
+        ensure!(list.allowing(&question).is_some(), "the list denies");
         let name = world.shape.policies.to_string();
-        cases.push(Case::new(LINEAR, name, move || list.allows(black_box(&question))));
+        cases.push(Case::new(LINEAR, name, move || {
+            list.allowing(black_box(&question)).is_some()
+        }));
+        let fields = fields::Fields::new(world.shape);
+        let question = fields::Question::asked(world.shape);
+        ensure!(fields.allows(&question), "the list of fields denies");
+        let name = world.shape.policies.to_string();
+        cases.push(Case::new(FIELDS, name, move || fields.allows(black_box(&question))));
         #[cfg(feature = "peers")]
         if world.shape.policies <= MOST_OF_OTHERS {
             cases.extend(others(world.shape)?);
@@ -69,6 +78,8 @@ pub(crate) fn measure(effort: Effort, short: bool) -> Result<Report> {
     ratio(LINEAR, 1, Wanted::AtLeast(1.0, "≥ 1"));
     ratio(LINEAR, 100, Wanted::Nothing);
     ratio(LINEAR, 10_000, Wanted::Nothing);
+    ratio(FIELDS, 1, Wanted::Nothing);
+    ratio(FIELDS, 100, Wanted::Nothing);
     #[cfg(feature = "peers")]
     {
         ratio(CEDAR, 1000, Wanted::AtLeast(20.0, "≥ 20"));

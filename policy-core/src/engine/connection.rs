@@ -85,7 +85,7 @@ impl Connection {
             let request = Request::new(facts);
             proxied
                 .entries()
-                .find_map(|entry| Some(&entry.finder.first(http_rules(entry), &request)?.rule))
+                .find_map(|entry| Some(&entry.finder.first(entry.settings.http(), &request)?.rule))
         })
     }
 
@@ -128,7 +128,7 @@ impl Connection {
         let mut entries = self.entries_with_changes().peekable();
         if entries.peek().is_some() {
             let request = Request::new(facts);
-            entries.for_each(|entry| entry.finder.changes(http_rules(entry), &request, &mut changes));
+            entries.for_each(|entry| entry.finder.changes(entry.settings.http(), &request, &mut changes));
         }
         changes
     }
@@ -252,14 +252,6 @@ impl Connection {
     }
 }
 
-/// The rules of an entry on HTTP requests.
-fn http_rules(entry: &Entry) -> &[Rc<HttpPattern>] {
-    match &entry.settings.l7 {
-        Some(L7::Http(rules)) => rules,
-        Some(L7::Dns(_) | L7::Kafka(_)) | None => &[],
-    }
-}
-
 pub(crate) fn http_patterns(entry: &Entry) -> impl Iterator<Item = &HttpPattern> {
-    http_rules(entry).iter().map(|rule| &**rule)
+    entry.settings.http().iter().map(|rule| &**rule)
 }

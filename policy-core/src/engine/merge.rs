@@ -3,6 +3,8 @@
 //! Only what has *identical* peers and *identical* ports is merged. Everything else stays side by side, and is united
 //! when a connection is decided. Merging does not depend on the order of rules.
 
+mod entry;
+
 use alloc::{rc::Rc, vec, vec::Vec};
 use hashbrown::{HashMap, HashSet};
 
@@ -16,96 +18,13 @@ use crate::{
     verdict::RuleRef,
 };
 
-/// What the rules of a subject allow to some peers on some ports.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// The first rule that it was made of.
-    pub(crate) rule: RuleRef,
-    pub(crate) key: Key,
-    pub(crate) authentication: Option<Authentication>,
-    pub(crate) settings: Settings,
-    /// If there are rules on requests: a rule for the same peers and ports that has none, so that all pass.
-    pub(crate) unrestricted: Option<RuleRef>,
-    /// Finds those of its rules on HTTP requests that match one.
-    pub(crate) finder: Finder,
-    /// Whether one of them may change the headers of requests.
-    pub(crate) changes_headers: bool,
-}
-
-/// What must be identical for two rules to be merged.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Key {
-    /// `None` for every protocol and port.
-    pub(crate) port: Option<PortPattern>,
-    /// `None` for every peer.
-    pub(crate) peer: Option<PeerMatcher>,
-}
+pub(crate) use entry::{Entry, Key, Parser};
 
 /// Two rules that contradict each other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Conflict {
     pub(crate) rule: RuleRef,
     pub(crate) other: RuleRef,
-}
-
-/// What a connection has to go through, weakest first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Parser {
-    None,
-    Tls,
-    Http,
-    Kafka,
-    Dns,
-    Listener,
-}
-
-impl Parser {
-    /// Whether it reads requests or queries. Where nobody does, whatever is carried passes.
-    pub(crate) fn reads_messages(self) -> bool {
-        match self {
-            Self::Http | Self::Kafka | Self::Dns => true,
-            Self::None | Self::Tls | Self::Listener => false,
-        }
-    }
-}
-
-impl Settings {
-    pub(crate) fn parser(&self) -> Parser {
-        match &self.l7 {
-            Some(L7::Http(_)) => Parser::Http,
-            Some(L7::Kafka(_)) => Parser::Kafka,
-            Some(L7::Dns(_)) => Parser::Dns,
-            None if self.listener.is_some() => Parser::Listener,
-            None if self.looks_at_tls() => Parser::Tls,
-            None => Parser::None,
-        }
-    }
-
-    /// Whether a connection with this TLS server name is one that they are for.
-    pub(crate) fn allows_server_name(&self, name: Option<&[u8]>) -> bool {
-        let patterns = &self.server_names;
-        patterns.is_empty() || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
-    }
-
-    fn looks_at_tls(&self) -> bool {
-        !self.server_names.is_empty() || self.terminating_tls.is_some() || self.originating_tls.is_some()
-    }
-}
-
-impl Entry {
-    /// Whether a connection with this TLS server name is one that the entry allows.
-    pub(crate) fn allows_server_name(&self, name: Option<&[u8]>) -> bool {
-        self.settings.allows_server_name(name)
-    }
-
-    /// The rule that allows everything on a connection that goes through `parser`, if there is one. Rules that another
-    /// parser reads restrict nothing there.
-    pub(crate) fn allows_everything(&self, parser: Parser) -> Option<&RuleRef> {
-        match self.settings.l7 {
-            Some(_) if self.settings.parser() == parser => self.unrestricted.as_ref(),
-            Some(_) | None => Some(&self.rule),
-        }
-    }
 }
 
 /// The allow entries that the elements of a subject's rules make in one direction.
@@ -232,10 +151,6 @@ fn merged(key: Key, first: &Slot<'_>, slots: &[Slot<'_>]) -> Result<Entry, Confl
         return Err(conflict(with_rules, with_names));
     }
     let unrestricted = slots.iter().find(|slot| slot.settings.l7.is_none());
-    let http = match &settings.l7 {
-        Some(L7::Http(rules)) => rules.as_slice(),
-        Some(L7::Dns(_) | L7::Kafka(_)) | None => &[],
-    };
     Ok(Entry {
         rule: first.rule.clone(),
         key,
@@ -243,7 +158,7 @@ fn merged(key: Key, first: &Slot<'_>, slots: &[Slot<'_>]) -> Result<Entry, Confl
         unrestricted: unrestricted
             .filter(|_| settings.l7.is_some())
             .map(|slot| slot.rule.clone()),
-        changes_headers: http.iter().any(|rule| rule.has_actions()),
+        changes_headers: settings.http().iter().any(|rule| rule.has_actions()),
         finder: Finder::default(),
         settings,
     })

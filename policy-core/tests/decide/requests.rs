@@ -37,6 +37,49 @@ fn http_rules_decide_request_by_request() {
     assert!(!allows(&to_web(&engine, MON, 80)) && !allows(&to_web(&engine, DB, 81)));
 }
 
+/// As many as are looked up rather than tried one after the other.
+#[test]
+fn of_many_rules_the_first_that_matches_speaks() {
+    let paths: Vec<String> = (0..40).map(|number| format!("/p{number}/x")).collect();
+    let mut patterns: Vec<(&str, &str)> = paths.iter().map(|path| ("GET", &**path)).collect();
+    patterns.extend([
+        ("GET", "/p7/.*"),
+        ("PUT", "/p7/x"),
+        ("PUT", "/p[0-9]+/x"),
+        ("PUT", ".*/x"),
+        ("GET", "/p7/x"),
+    ]);
+    // Two elements for the same peer and port, so that both are one list.
+    let (some, others) = patterns.split_at(20);
+    let engine = engine([ingress(
+        [some, others].map(|patterns| from([db()]).http(tcp(80, 80), patterns)),
+    )]);
+    let connection = to_web(&engine, DB, 80);
+    for (method, path, first, why) in [
+        (
+            "GET",
+            "/p7/x",
+            Some(7),
+            "before the prefix, and before its own repetition",
+        ),
+        ("GET", "/p7/y", Some(40), "the prefix alone"),
+        ("GET", "/p39/x", Some(39), "of the other element"),
+        ("PUT", "/p7/x", Some(41), "the same path with another method"),
+        ("PUT", "/p8/x", Some(42), "a regular expression"),
+        ("PUT", "/q/x", Some(43), "one that any path may meet"),
+        ("GET", "/q/x", None, "which is for another method"),
+        ("GET", "/p40/x", None, "no such path"),
+        ("GET", "", None, "no path to speak of"),
+    ] {
+        let verdict = connection.request(None, &request(method, path));
+        assert_eq!(verdict.allows(), first.is_some(), "{why}");
+        let Some(first) = first else { continue };
+        let (element, rule) = if first < 20 { (0, first) } else { (1, first - 20) };
+        let wanted = format!("spec.ingress[{element}].toPorts[0].rules.http[{rule}]");
+        assert_eq!(verdict.rule.expect(why).path(), wanted, "{why}");
+    }
+}
+
 #[test]
 fn the_broadest_allow_wins_but_the_connection_stays_proxied() {
     let http = || from([db()]).http(tcp(80, 80), &[("GET", "/public")]);
