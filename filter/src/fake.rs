@@ -2,6 +2,7 @@
 
 mod plugin;
 mod policies;
+mod properties;
 
 use core::cell::{Cell, RefCell};
 use std::{collections::BTreeMap, rc::Rc};
@@ -14,6 +15,7 @@ pub(crate) use plugin::{OTHER_ROOT, Plugin, ROOT, Stream as OpenStream};
 pub(crate) use policies::{
     all_audited, anybody, audited, configuration, ingress, packed, with_policies, without_policies,
 };
+use properties::{map_of, state_path};
 
 /// Status of a host that does not do what it is asked.
 const INTERNAL_FAILURE: HostError = HostError(10);
@@ -173,21 +175,6 @@ impl World {
         let of_kind = metrics.iter().filter(|(name, _)| name.starts_with(&kind));
         of_kind.map(|(_, value)| value).sum()
     }
-}
-
-/// What there is below a path, as a host hands over maps.
-fn map_of(properties: &BTreeMap<String, Vec<u8>>, path: &str) -> Option<Vec<u8>> {
-    let below = |(other, value): (&'_ String, &'_ Vec<u8>)| {
-        let key = other.strip_prefix(path)?.strip_prefix('\0')?;
-        Some((key.as_bytes().to_vec(), value.clone()))
-    };
-    let pairs: Vec<_> = properties.iter().filter_map(below).collect();
-    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(key, value)| (&key[..], &value[..])).collect();
-    (!pairs.is_empty()).then(|| headers::encode(&pairs))
-}
-
-fn state_path(name: &str) -> String {
-    format!("filter_state\0wasm.{name}")
 }
 
 impl Host for FakeHost {

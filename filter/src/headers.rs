@@ -96,6 +96,7 @@ impl<'a> Places<'a> {
     }
 
     /// The place of the field of this length, which a zero byte follows.
+    #[inline(always)]
     fn field(&mut self, length: u32) -> Option<Range<usize>> {
         let start = self.start;
         let end = start.checked_add(usize::try_from(length).ok()?)?;
@@ -108,6 +109,7 @@ impl<'a> Places<'a> {
 impl Iterator for Places<'_> {
     type Item = (Range<usize>, Range<usize>);
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let (lengths, rest) = self.lengths.split_first()?;
         let [n0, n1, n2, n3, v0, v1, v2, v3] = *lengths;

@@ -1,13 +1,16 @@
 //! Counters and gauges. Envoy has no labels for metrics: they are parts of the name, and its tag rules extract them.
 
+mod recent;
+
 use core::cell::{Cell, RefCell};
-use policy_core::{RuleRef, Scope};
+use policy_core::Scope;
 
 use crate::{
     host::{Host, MetricKind},
     policy::Policy,
     report::Outcome,
 };
+use recent::Recent;
 
 /// How many policies have counters of their own; those of the rest are [`OTHER`].
 const MAX_POLICIES: usize = 256;
@@ -15,8 +18,6 @@ const MAX_POLICIES: usize = 256;
 /// verdict.
 const VERDICTS: usize = 16;
 const OTHER: &str = "other";
-/// How many counters are found at once.
-const RECENT: usize = 32;
 /// The longest name of a policy, in bytes.
 const MAX_SEGMENT: usize = 384;
 
@@ -42,8 +43,7 @@ impl Layer {
 #[derive(Default)]
 pub(crate) struct Metrics {
     verdicts: RefCell<Policies>,
-    /// Those of the last verdicts: what decided again finds its counter without comparing names.
-    recent: RefCell<[Recent; RECENT]>,
+    recent: RefCell<Recent>,
     /// By whose policy was asked, layer and what would be decided.
     audits: [Id; VERDICTS],
     /// By layer.
@@ -82,8 +82,7 @@ impl Metrics {
         let (Ok(mut policies), Ok(mut recent)) = (self.verdicts.try_borrow_mut(), self.recent.try_borrow_mut()) else {
             return;
         };
-        let place = Recent::place(&kind);
-        if let Some(id) = recent.get(place).and_then(|recent| recent.of(&kind)) {
+        if let Some(id) = recent.find(&kind) {
             let _ = host.increment_metric(id, 1);
             return;
         }
@@ -94,8 +93,8 @@ impl Metrics {
         id.increment(host, || {
             kind.name("portcullis_requests_total", "verdict") + ".policy." + &segment(policy)
         });
-        if let Some((recent, id)) = recent.get_mut(place).zip(id.0.get()) {
-            *recent = Recent::new(&kind, id);
+        if let Some(id) = id.0.get() {
+            recent.remember(&kind, id);
         }
     }
 
@@ -191,43 +190,6 @@ impl Kind<'_> {
         let layer = self.layer.as_str();
         let word = if self.outcome.allows() { "allow" } else { "deny" };
         [total, ".dir.", direction, ".layer.", layer, ".", verdict, ".", word].concat()
-    }
-}
-
-/// What decided lately, and the counter that it has.
-#[derive(Default)]
-struct Recent {
-    /// Kept, so that nothing else is where it is.
-    rule: Option<RuleRef>,
-    reason: &'static str,
-    kind: usize,
-    id: Option<u32>,
-}
-
-impl Recent {
-    fn new(kind: &Kind<'_>, id: u32) -> Self {
-        Self {
-            rule: kind.outcome.rule().cloned(),
-            reason: kind.outcome.reason(),
-            kind: kind.place(),
-            id: Some(id),
-        }
-    }
-
-    /// Where it is kept: what has the same place takes it.
-    fn place(kind: &Kind<'_>) -> usize {
-        let rule = kind.outcome.rule().map_or(0, |rule| rule.as_str().as_ptr().addr());
-        // Texts lie at multiples of four at least.
-        ((rule >> 2) ^ (rule >> 7) ^ kind.place()) % RECENT
-    }
-
-    /// The counter, if this is what decided. A text is the same only if it is at the same place.
-    fn of(&self, kind: &Kind<'_>) -> Option<u32> {
-        let at = |rule: Option<&RuleRef>| rule.map(|rule| rule.as_str().as_ptr());
-        let same = self.kind == kind.place()
-            && at(self.rule.as_ref()) == at(kind.outcome.rule())
-            && core::ptr::eq(self.reason, kind.outcome.reason());
-        self.id.filter(|_| same)
     }
 }
 

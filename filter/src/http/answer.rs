@@ -143,7 +143,8 @@ fn answer_as<H: Host>(
         Ok(Target::At(destination, port)) => {
             let facts = &question.facts;
             let ask = || policy.admit(view, &facts.to(destination, port), facts.scope);
-            match connection.filter(|_| facts.address_and_port() == Some((destination, port))) {
+            // It is the connection that says so, or else each request.
+            match connection.filter(|_| facts.address_and_port().is_some()) {
                 Some(connection) => {
                     let asked = connection.asked.get_or_init(ask);
                     answer_of(asked, host, policy, question.headers.as_ref())

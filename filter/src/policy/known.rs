@@ -63,6 +63,7 @@ const WORD: usize = 8;
 
 /// Peers have a say in some of the bytes. Whoever finds many with one hash makes as many comparisons as there are
 /// connections at most, each of which ends at the first difference.
+#[inline(always)]
 fn hash(bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -74,6 +75,7 @@ fn hash(bytes: &[u8]) -> u64 {
     hash ^ hash >> 32
 }
 
+#[inline(always)]
 fn same(one: &[u8], other: &[u8]) -> bool {
     let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<WORD>(), other.as_chunks::<WORD>());
     one.len() == other.len()
