@@ -17,6 +17,9 @@ use crate::{apt, cmd};
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy", "lld-22"];
 const DEBIAN_WASM_LINKER: &str = "wasm-ld-22";
 
+/// The source of std below the root of a toolchain.
+const STD_SOURCE: &str = "lib/rustlib/src/rust/library";
+
 /// How long rustup may try to download: without network it would otherwise try for many minutes.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 
@@ -53,6 +56,16 @@ impl BuildStd {
         Ok(Self::Debian)
     }
 
+    /// Where the source of this toolchain's std is.
+    pub(crate) fn std_source(self, workspace: &Workspace) -> Result<PathBuf> {
+        let mut rustc = match self {
+            Self::Active => workspace.command("rustc"),
+            Self::Debian => workspace.command("/usr/bin/rustc"),
+        };
+        let sysroot = cmd::output(rustc.args(["--print", "sysroot"]))?;
+        Ok(Path::new(&sysroot).join(STD_SOURCE))
+    }
+
     /// `cargo SUBCOMMAND -Zbuild-std=CRATES` of this toolchain, in the checkout.
     pub(crate) fn cargo(self, workspace: &Workspace, subcommand: &str, crates: &str) -> Command {
         let mut command = match self {
@@ -82,7 +95,7 @@ fn debian_cargo(workspace: &Workspace, subcommand: &str) -> Command {
 }
 
 fn has_std_source(sysroot: &Path) -> bool {
-    sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
+    sysroot.join(STD_SOURCE).join("std/Cargo.toml").is_file()
 }
 
 /// Whether the compiler finds `rust-lld`, the linker of every target without an operating system.
