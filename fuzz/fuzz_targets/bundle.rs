@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use policy_core::{Bundle, Engine};
+use policy_core::{Bundle, Check, Engine, Packed};
 use portcullis_fuzz::Questions;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -19,11 +19,24 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(read.to_json(), sent, "writing is not stable");
 
     let questions = Questions::about(&bundle);
+    let packed = Packed::new(&bundle);
     match Engine::new(bundle) {
-        Ok(engine) => questions.ask(&engine),
+        Ok(engine) => {
+            questions.ask(&engine);
+            let sent = packed.expect("what an engine takes can be packed").as_bytes().to_vec();
+            let packed = Packed::from_bytes(sent).expect("our own bytes are a packed bundle");
+            let opened = Engine::open(packed, Check::All).expect("an engine takes it");
+            questions.ask(&opened);
+            assert_eq!(
+                questions.answers(&opened),
+                questions.answers(&engine),
+                "packing changed verdicts"
+            );
+        }
         Err(errors) => {
             assert!(!errors.is_empty(), "refused without a reason");
             errors.iter().for_each(|error| assert!(!error.to_string().is_empty()));
+            assert!(packed.is_err(), "packed, though no engine takes it");
         }
     }
 });

@@ -70,19 +70,26 @@ impl Questions {
 
     /// Asks them, and checks what holds for every answer.
     pub fn ask(&self, engine: &Engine) {
-        for source in self.addresses.iter().copied().map(Some).chain([None]) {
-            for destination in self.destinations() {
-                for protocol in PROTOCOLS {
-                    for port in &self.ports {
-                        let facts = AddressFacts {
-                            destination,
-                            ..AddressFacts::new(source, None, protocol, *port)
-                        };
-                        ask_scopes(engine, &facts);
-                    }
-                }
-            }
-        }
+        self.facts().for_each(|facts| ask_scopes(engine, &facts));
+    }
+
+    /// The verdicts on all connections.
+    pub fn answers(&self, engine: &Engine) -> Vec<Verdict> {
+        let verdict = |facts: AddressFacts<'_>| engine.admit(&facts, Scope::Both).verdict();
+        self.facts().map(verdict).collect()
+    }
+
+    fn facts(&self) -> impl Iterator<Item = AddressFacts<'_>> {
+        let sources = self.addresses.iter().copied().map(Some).chain([None]);
+        let pairs = sources.flat_map(|source| self.destinations().map(move |destination| (source, destination)));
+        let ports = |protocol| self.ports.iter().map(move |port| (protocol, *port));
+        pairs.flat_map(move |(source, destination)| {
+            let ports = PROTOCOLS.into_iter().flat_map(ports);
+            ports.map(move |(protocol, port)| AddressFacts {
+                destination,
+                ..AddressFacts::new(source, None, protocol, port)
+            })
+        })
     }
 
     fn destinations(&self) -> impl Iterator<Item = Destination<'_>> {
