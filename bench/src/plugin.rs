@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow, ensure};
 use policy_core::{Bundle, Packed};
-use wasm_host::{Connection, Plugin, Request, TcpStream, Vm, VmConfig, artefact};
+use wasm_host::{Connection, Plugin, Request, TcpStream, Update, Vm, VmConfig, artefact};
 
 use crate::engine::extremes;
 use crate::report::{Report, Wanted};
@@ -16,6 +16,11 @@ use crate::world::{PORT, Path, Shape, address, request_path};
 
 /// A repeated verdict in the largest world may cost so much of one in the smallest.
 const FLAT: Wanted = Wanted::AtMost(1.2, "≤ 1.2");
+
+/// A VM may grow by so much over all pushes, in MiB.
+const MEMORY: Wanted = Wanted::AtMost(64.0, "≤ 64");
+/// How often the policy changes.
+const PUSHES: u32 = 20;
 
 const CONNECTION: &str = "connection, again";
 const REQUEST: &str = "request, prefix";
@@ -34,6 +39,7 @@ pub(crate) fn measure(effort: Effort, short: bool) -> Result<Report> {
     let path = artefact::locate()?;
     report.add_exact("plugin", "size", "bytes", std::fs::metadata(&path)?.len() as f64);
     time(&mut report, &Plugin::load(&path)?, effort, short)?;
+    grow(&mut report, &Plugin::load(&path)?, short)?;
     count(&mut report, &Plugin::load_metered(&path)?, short)?;
     Ok(report)
 }
@@ -86,6 +92,49 @@ impl Loaded {
 pub(crate) fn configuration(bundle: &Bundle) -> Result<Vec<u8>> {
     let packed = Packed::new(bundle).map_err(|errors| anyhow!("the world is wrong: {errors:?}"))?;
     Ok([br#"{"version":1}"#, packed.as_bytes()].concat())
+}
+
+/// Adds how the memory of a VM grows while two policies take turns in it, whose bundles differ in one policy.
+fn grow(report: &mut Report, plugin: &Plugin, short: bool) -> Result<()> {
+    let (_, large) = extremes(short);
+    let mut other = large.bundle();
+    other.policies.pop();
+    let configurations = [configuration(&large.bundle())?, configuration(&other)?];
+    let vm = Vm::new(plugin, VmConfig::default())?;
+    let mut sizes = Vec::new();
+    for push in 0..=PUSHES {
+        let [even, odd] = &configurations;
+        let next = if push % 2 == 0 { even } else { odd };
+        ensure!(
+            vm.configure_like_envoy(next) == Update::Accepted,
+            "the policy was refused"
+        );
+        sizes.push(vm.memory_bytes() as f64);
+    }
+    let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
+    if let [start, first, .., last] = sizes[..] {
+        let name = large.name();
+        report.add_exact("memory of the VM, at start", &name, "MiB", mebibytes(start));
+        report.add_exact(
+            "memory of the VM, grown after 1 push",
+            &name,
+            "MiB",
+            mebibytes(first - start),
+        );
+        let grown = mebibytes(last - start);
+        report.add_exact(
+            &format!("memory of the VM, grown after {PUSHES} pushes"),
+            &name,
+            "MiB",
+            grown,
+        );
+        report.add_ratio(
+            &format!("memory of the VM, grown in MiB, {name}"),
+            &Series(vec![grown]),
+            MEMORY,
+        );
+    }
+    Ok(())
 }
 
 /// Adds times, and how they grow with the world.

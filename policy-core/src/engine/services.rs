@@ -19,12 +19,15 @@ pub(crate) enum Backends<'a> {
     Known(&'a [(IdentityId, u16)]),
 }
 
+/// Endpoints and their ports.
+type Targets = Vec<(IdentityId, u16)>;
+
 /// Virtual addresses.
 #[derive(Debug)]
 pub(crate) struct Services {
     packed: Rc<Packed>,
     /// Those that somebody asked for.
-    backends: Box<[OnceCell<Vec<(IdentityId, u16)>>]>,
+    backends: Box<[OnceCell<Targets>]>,
 }
 
 impl Services {
@@ -52,7 +55,7 @@ impl Services {
     }
 
     /// None if they are not readable: a service without endpoints is refused.
-    fn read(&self, position: usize) -> Vec<(IdentityId, u16)> {
+    fn read(&self, position: usize) -> Targets {
         let record = self.packed.records(Section::ServiceBackends).get(position);
         let backends: Option<Vec<(u32, u16)>> = record.and_then(decode);
         let backends = backends.unwrap_or_default().into_iter();
