@@ -126,7 +126,7 @@ mod tests {
     fn owner(number: u32) -> Owner {
         Owner {
             identity: IdentityId(number),
-            name: (number % 2 == 0).then_some(number),
+            name: (number.is_multiple_of(2)).then_some(number),
         }
     }
 
