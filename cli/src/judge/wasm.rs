@@ -242,7 +242,13 @@ fn http_request(request: &HttpRequest) -> Request {
 fn read_state(get: impl Fn(&str) -> Option<Vec<u8>>) -> Result<(Logged, Option<Logged>)> {
     let text = |key: &str| get(key).map(String::from_utf8).transpose();
     let read = |[verdict, reason, rule]: [&str; 3]| {
-        let of_guard = || if verdict == ENFORCED[0] { text(HTTP_GUARD) } else { Ok(None) };
+        let of_guard = || {
+            if verdict == ENFORCED[0] {
+                text(HTTP_GUARD)
+            } else {
+                Ok(None)
+            }
+        };
         let rules = text(rule)?.unwrap_or_default();
         let by_rule = || (!rules.is_empty()).then(|| Reason::AllowedByRule.as_str().to_owned());
         let said = match text(verdict)? {
