@@ -16,17 +16,21 @@ const UNWINDING: [&str; 3] = [
     "-Cllvm-args=-wasm-use-legacy-eh=false",
 ];
 
+/// How large a function may be that is put in the place of its call. The plugin is optimised for size, where next to
+/// nothing is; with this it executes a seventh less for each request, and is a fortieth larger.
+const INLINING: &str = "-Cllvm-args=-inline-threshold=45";
+
 /// What changes how the code of the plugin works, as `RUSTFLAGS`.
 pub(super) fn unwinding() -> String {
     UNWINDING.join(" ")
 }
 
-/// The same, and what changes no more than the names of source files in messages, as `RUSTFLAGS`.
+/// The same, how much is inlined, and the names of source files in messages, as `RUSTFLAGS`.
 ///
 /// A panic says where it was. The folders of this machine in it would be known to nobody else, take 4 kB of the plugin,
 /// and be all that differs between two builds of the same sources.
 pub(super) fn shipped(workspace: &Workspace, toolchain: BuildStd) -> Result<String> {
-    let mut flags = vec![unwinding()];
+    let mut flags = vec![unwinding(), INLINING.to_owned()];
     flags.extend(registries().iter().filter_map(|registry| renamed(registry, "")));
     flags.extend(renamed(&toolchain.std_source(workspace)?, "library"));
     Ok(flags.join(" "))
