@@ -301,7 +301,11 @@ mod tests {
                 "bundle: not a packed bundle",
                 "base64 of something else",
             ),
-            ("{\"version\":1}\0", "bundle: not a packed bundle", "not even a whole mark"),
+            (
+                "{\"version\":1}\0",
+                "bundle: not a packed bundle",
+                "not even a whole mark",
+            ),
         ] {
             let error = Configuration::parse(fake::packed(text)).expect_err(why);
             assert!(error.contains(want), "{why}: {error}");

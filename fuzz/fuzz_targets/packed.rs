@@ -34,7 +34,9 @@ static WORLDS: LazyLock<[World; 2]> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: &[u8]| {
-    let Some((which, changes)) = input.split_first() else { return };
+    let Some((which, changes)) = input.split_first() else {
+        return;
+    };
     let World { packed, questions } = &WORLDS[usize::from(which % 2)];
     let mut bytes = packed.clone();
     for change in changes.chunks_exact(4) {

@@ -27,7 +27,7 @@ pub(crate) fn prove(workspace: &Workspace, toolchain: BuildStd) -> Result<()> {
     // The versions of the workspace, not newer ones. Cargo drops what the proof does not need.
     let lock = workspace.path(CRATE).join("Cargo.lock");
     fs::copy(workspace.path("Cargo.lock"), &lock).with_context(|| format!("cannot write {}", lock.display()))?;
-    for features in [&[][..], &["--features", "serde"]] {
+    for features in [&[][..], &["--features", "json"]] {
         let mut cargo = toolchain.cargo(workspace, "build", "core,alloc");
         cargo
             .arg("--manifest-path")
