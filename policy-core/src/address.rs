@@ -10,16 +10,20 @@ use ipnet::IpNet;
 /// An IPv4 address mapped into IPv6 is the IPv4 address. Returns `None` for everything else.
 pub fn parse_address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
     let text = str::from_utf8(text).ok()?;
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Some((address.to_canonical(), None));
-    }
-    let (address, port) = text.rsplit_once(':')?;
-    let port = parse_port(port)?;
-    let address: IpAddr = match address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(v6) => IpAddr::V6(v6.parse().ok()?),
-        None => IpAddr::V4(address.parse().ok()?),
+    // An address of IPv6 has more colons than the one before a port.
+    let (address, port) = match text.rsplit_once(':') {
+        Some((v4, port)) if !v4.contains(':') => (IpAddr::V4(v4.parse().ok()?), Some(port)),
+        Some((v6, port)) if v6.starts_with('[') => {
+            let v6 = v6.strip_prefix('[')?.strip_suffix(']')?;
+            (IpAddr::V6(v6.parse().ok()?), Some(port))
+        }
+        _ => (text.parse().ok()?, None),
     };
-    Some((address.to_canonical(), Some(port)))
+    let port = match port {
+        Some(port) => Some(parse_port(port)?),
+        None => None,
+    };
+    Some((address.to_canonical(), port))
 }
 
 /// Only digits: `u16::from_str` would also take a sign.
@@ -167,6 +171,13 @@ mod tests {
             ),
             ("10.0.0.1:65536", None, "no such port"),
             ("10.0.0.1:+80", None, "a sign is no digit"),
+            (
+                "fd00::1:80",
+                Some(("fd00::1:80", None)),
+                "the last group of an address, not a port",
+            ),
+            ("[::1]", None, "brackets without a port"),
+            (":80", None, "no address"),
             ("::1:80:", None, "empty port"),
             ("[10.0.0.1]:80", None, "brackets are for IPv6"),
             ("/tmp/socket", None, "a pipe"),

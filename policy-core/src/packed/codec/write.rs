@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{
     Serialize,
     ser::{
-        SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
+        Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
         SerializeTupleVariant, Serializer,
     },
 };
@@ -59,7 +59,7 @@ impl<'a> Serializer for Writer<'a> {
     type Error = Unreadable;
     type SerializeSeq = Items<'a>;
     type SerializeTuple = Items<'a>;
-    type SerializeTupleStruct = Items<'a>;
+    type SerializeTupleStruct = Impossible<(), Unreadable>;
     type SerializeTupleVariant = Items<'a>;
     type SerializeMap = Items<'a>;
     type SerializeStruct = Fields<'a>;
@@ -161,8 +161,9 @@ impl<'a> Serializer for Writer<'a> {
         Ok(Items(self.0))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Items<'a>, Unreadable> {
-        Ok(Items(self.0))
+    /// No type of a bundle is one, nor has a fraction or a single character.
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unreadable> {
+        Err(Unreadable)
     }
 
     fn serialize_tuple_variant(
@@ -195,7 +196,6 @@ impl<'a> Serializer for Writer<'a> {
         Ok(Fields(self.0))
     }
 
-    /// No type of a bundle has any.
     fn serialize_f32(self, _: f32) -> Result<(), Unreadable> {
         Err(Unreadable)
     }
@@ -218,57 +218,25 @@ impl Items<'_> {
     }
 }
 
-impl SerializeSeq for Items<'_> {
-    type Ok = ();
-    type Error = Unreadable;
+/// What `serde` calls them differs, what becomes of them does not.
+macro_rules! sequence {
+    ($($kind:ident: $item:ident),+) => {$(
+        impl $kind for Items<'_> {
+            type Ok = ();
+            type Error = Unreadable;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unreadable> {
-        self.item(value)
-    }
+            fn $item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unreadable> {
+                self.item(value)
+            }
 
-    fn end(self) -> Result<(), Unreadable> {
-        Ok(())
-    }
+            fn end(self) -> Result<(), Unreadable> {
+                Ok(())
+            }
+        }
+    )+};
 }
 
-impl SerializeTuple for Items<'_> {
-    type Ok = ();
-    type Error = Unreadable;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unreadable> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<(), Unreadable> {
-        Ok(())
-    }
-}
-
-impl SerializeTupleStruct for Items<'_> {
-    type Ok = ();
-    type Error = Unreadable;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unreadable> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<(), Unreadable> {
-        Ok(())
-    }
-}
-
-impl SerializeTupleVariant for Items<'_> {
-    type Ok = ();
-    type Error = Unreadable;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unreadable> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<(), Unreadable> {
-        Ok(())
-    }
-}
+sequence!(SerializeSeq: serialize_element, SerializeTuple: serialize_element, SerializeTupleVariant: serialize_field);
 
 impl SerializeMap for Items<'_> {
     type Ok = ();
