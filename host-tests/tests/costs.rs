@@ -1,6 +1,7 @@
 //! What an allowed connection and request cost inside the plugin: allocations, host calls, instructions. Without a plugin
 //! that is up to date, these tests say so and pass.
 
+use policy_core::packed::{self, Form};
 use wasm_host::{Connection, Counters, ListenerDirection, Plugin, Request, TcpStream, Vm, VmConfig, artefact};
 
 /// The callbacks of a stream, from its first to its last.
@@ -34,11 +35,8 @@ fn vm() -> Option<Vm> {
         }
     };
     let vm = Vm::new(&plugin, VmConfig::default()).expect("a VM");
-    assert!(
-        vm.configure(CONFIGURATION.as_bytes()).expect("no trap"),
-        "{:?}",
-        vm.take_logs()
-    );
+    let packed = packed::configuration(CONFIGURATION.as_bytes(), Form::Bytes).expect("it packs");
+    assert!(vm.configure(&packed).expect("no trap"), "{:?}", vm.take_logs());
     Some(vm)
 }
 

@@ -31,6 +31,10 @@ pub(crate) use prefixes::{Owner, owner_of};
 /// What a packed bundle begins with; the last byte is the version of the form. No text begins so: JSON has no zero bytes.
 pub const MAGIC: [u8; 8] = *b"\0PCLS\r\n\x01";
 
+/// The most bytes of a packed rule. No object of Kubernetes is as large, and a worker has to have room for what becomes of
+/// a rule when the first question needs it.
+pub(crate) const MAX_RULE: usize = 2 << 20;
+
 /// A packed bundle. It is whole; whether all of it makes sense is up to who packed it.
 #[derive(Clone)]
 pub struct Packed {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{envoy::Snapshot, examine, report::Report};
 
 /// The digest of the policy in the pages.
-const DIGEST: &str = "sha256:6f6263a556e6baac926e660a7db6e4079ea0c466bff08a772e02ba03c79a03fa";
+const DIGEST: &str = "sha256:2430f1a2ad2982d0067885488a4c89e21ad1d7c83b115ba8f1b20acc88dfaea8";
 /// What the plugin is configured with in the pages, before it is packed.
 const CONFIGURATION: &str = r#"{"version":1,"direction":"listener","bundle":{"version":1}}"#;
 

@@ -59,7 +59,7 @@ fn pages() -> TempDir {
 /// The digest of the policy in them.
 fn digest_of_pages() -> String {
     let bundle = Bundle::from_json(br#"{"version":1}"#).expect("a bundle");
-    bundle.content_digest()
+    bundle.digest.expect("reading finds the digest")
 }
 
 /// Asks those saved pages.

@@ -14,7 +14,7 @@ use crate::{
     bundle::{Mode, Policy, Rule},
     http::PatternCache,
     labels::Labels,
-    packed::{Packed, Section, decode},
+    packed::{MAX_RULE, Packed, Section, decode},
 };
 
 /// A policy without its rules.
@@ -121,7 +121,9 @@ impl Rules {
 
     fn compile(&self, position: usize, selectors: &Selectors) -> CompiledRule {
         let compiled = || {
-            let (policy, rule): (u32, Rule) = decode(self.packed.records(Section::Rules).get(position)?)?;
+            let record = self.packed.records(Section::Rules).get(position)?;
+            let small = (record.len() <= MAX_RULE).then_some(record)?;
+            let (policy, rule): (u32, Rule) = decode(small)?;
             let policies = self.packed.records(Section::Policies);
             let policy: PolicyHead = decode(policies.get(usize::try_from(policy).ok()?)?)?;
             let mut patterns = self.patterns.try_borrow_mut().ok()?;

@@ -7,20 +7,20 @@ mod prefixes;
 mod selectors;
 mod services;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
-    Head, Packed, Section,
+    Head, MAX_RULE, Packed, Section,
     codec::to_bytes,
     frame::{assemble, records, to_u32},
     prefixes as tables,
 };
 use crate::{
     Engine,
-    bundle::{Bundle, BundleError, VERSION},
+    bundle::{Bundle, BundleError, Rule, VERSION},
     engine::{
         CompiledRule, Compiler, Contradiction, IdentityKind, PolicyHead, account_key, account_of, are_of_workload,
     },
@@ -180,7 +180,15 @@ impl Sections {
             let policies = (0_u32..).zip(&bundle.policies);
             policies.flat_map(|(number, policy)| policy.rules.iter().map(move |rule| (number, rule)))
         };
-        self.list(Section::Rules, rules())?;
+        let encoded = rules().map(|rule| {
+            let bytes = encoded(&rule)?;
+            let too_large = || BundleError::Invalid {
+                at: place(bundle, rule),
+                reason: "a rule of more than 2 MiB: no object of Kubernetes has one",
+            };
+            (bytes.len() <= MAX_RULE).then_some(bytes).ok_or_else(too_large)
+        });
+        self.set(Section::Rules, records(encoded.collect::<Result<Vec<_>, _>>()?)?);
         let subjects: Vec<u32> = rules().map(|(_, rule)| rule.subject).collect();
         let anchored = anchors::of_rules(&subjects, &bundle.selectors);
         self.map([Section::Anchors, Section::AnchoredRules], &anchored)
@@ -198,6 +206,12 @@ impl Sections {
         self.set(Section::Head, encoded(&head)?);
         Packed::from_bytes(assemble(&self.0)?)
     }
+}
+
+fn place(bundle: &Bundle, (policy, rule): (u32, &Rule)) -> String {
+    let policy = usize::try_from(policy).ok().and_then(|at| bundle.policies.get(at));
+    let object = policy.map(|policy| PolicyHead::of(policy).object());
+    format!("{} {}", object.unwrap_or_default(), rule.path)
 }
 
 fn encoded<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, BundleError> {

@@ -1,4 +1,7 @@
+use alloc::{format, vec};
+
 use super::*;
+use crate::bundle::{Element, PeerPattern, Peers};
 use crate::{AddressFacts, Engine, Protocol, Scope, Verdict};
 
 const BUNDLE: &[u8] = br#"{"version":1,
@@ -67,6 +70,26 @@ fn a_bundle_with_errors_is_not_packed() {
     bundle.policies[1].rules.clear();
     bundle.endpoints[0].identity = 9;
     assert_eq!(Packed::new(&bundle).expect_err("three errors").len(), 3);
+}
+
+#[test]
+fn a_rule_has_a_largest_size() {
+    let with_names = |count: usize| {
+        let mut bundle = bundle();
+        let names = (0..count).map(|number| PeerPattern::MatchName(format!("{number:0>1000}.").into()));
+        bundle.policies[0].rules[0].egress = vec![Element {
+            peers: Peers::OneOf(names.collect()),
+            ports: None,
+            authentication: None,
+        }];
+        bundle
+    };
+    assert!(Packed::new(&with_names(2000)).is_ok());
+    let errors = Packed::new(&with_names(2200)).expect_err("2.2 MB");
+    let [BundleError::Invalid { at, .. }] = &*errors else {
+        panic!("{errors:?}")
+    };
+    assert_eq!(at, "CiliumNetworkPolicy/shop/web spec");
 }
 
 #[test]
