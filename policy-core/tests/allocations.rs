@@ -7,8 +7,8 @@ use std::{
 };
 
 use policy_core::{
-    AddressFacts, Admission, Bundle, Carried, Connection, Direction, Engine, Flow, HttpRequest, Peer, Protocol, Reason,
-    Scope, Verdict,
+    AddressFacts, Admission, Bundle, Carried, Connection, Direction, Engine, Flow, HttpRequest, Packed, Peer, Protocol,
+    Reason, Scope, Verdict,
 };
 
 /// The allocator of the system, which counts what one thread asks for.
@@ -151,4 +151,45 @@ fn a_connection_that_was_asked_about_before_allocates_nothing() {
         let (count, again) = allocations(ask);
         assert_eq!((count, said(&again)), (0, (sides, connects, requests)), "{why}");
     }
+}
+
+/// So many workloads, each with a policy that lets in the next one.
+fn cluster(size: usize) -> Bundle {
+    let list = |each: &dyn Fn(usize) -> String| (0..size).map(each).collect::<Vec<_>>().join(",");
+    let selectors = list(&|n| format!(r#"[{{"equals":{{"key":"any:app","value":"app-{n}"}}}}]"#));
+    let policies = list(&|n| {
+        format!(
+            r#"{{"kind":"CiliumNetworkPolicy","namespace":"shop","name":"app-{n}","rules":[{{
+            "path":"spec","subject":{n},"defaultDeny":{{"ingress":true,"egress":false}},
+            "ingress":[{{"peers":{{"oneOf":[{{"selector":{}}}]}}}}]}}]}}"#,
+            (n + 1) % size
+        )
+    });
+    let identities = list(&|n| format!(r#"{{"labels":["k8s:app=app-{n}"]}}"#));
+    let endpoints = list(&|n| {
+        let (high, low) = (n / 256, n % 256);
+        format!(r#"{{"name":"shop/app-{n}","identity":{n},"addresses":["10.0.{high}.{low}"]}}"#)
+    });
+    let json = format!(
+        r#"{{"version":1,"selectors":[{selectors}],"policies":[{policies}],"identities":[{identities}],
+        "endpoints":[{endpoints}]}}"#
+    );
+    Bundle::from_json(json.as_bytes()).expect("a bundle")
+}
+
+#[test]
+fn taking_a_policy_and_its_first_questions_cost_the_same_in_a_large_cluster() {
+    let [small, large] = [10, 5000].map(|size| {
+        let packed = Packed::new(&cluster(size)).expect("a good bundle");
+        let (opening, engine) = allocations(|| Engine::open(packed));
+        let facts = |from: &str| {
+            let [from, to] = [from, "10.0.0.2"].map(|address| address.parse().ok());
+            AddressFacts::new(from, to, Protocol::Tcp, 80)
+        };
+        let ask = |from| engine.admit(&facts(from), Scope::Ingress).verdict().allows();
+        let (first, allowed) = allocations(|| (ask("10.0.0.3"), ask("10.0.0.4")));
+        assert_eq!(allowed, (true, false), "{size} policies");
+        (opening, first)
+    });
+    assert_eq!(small, large, "allocations for opening and for the first questions");
 }
