@@ -143,7 +143,7 @@ pub fn with_revision<'a>(configuration: &'a [u8], revision: &str) -> Cow<'a, [u8
     }
 }
 
-/// The document for one layer, with this configuration, packed as [`write`] does, and no revision but its own.
+/// The document for one layer, with this configuration, packed as [`write()`] does, and no revision but its own.
 ///
 /// # Errors
 ///
